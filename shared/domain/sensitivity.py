@@ -1,0 +1,45 @@
+"""What two runs can show: the smallest difference that is seen in 8 of 10 cases, and the size it takes."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+PSEUDO_QUESTIONS = 2  # one with a difference of +1, one with -1: equal answers of a few prove nothing
+Z_95 = NormalDist().inv_cdf(0.95)
+Z_80 = NormalDist().inv_cdf(0.80)
+Z_TWO_SIDED = NormalDist().inv_cdf(0.975)
+DETECTION_Z = Z_95 + Z_80
+
+
+def detectable_by_rerun(scores: ArrayLike, repeats: ArrayLike) -> float | None:
+    """The drop that one more run of the same questions would show in 8 of 10 cases, at 5 % one-sided.
+
+    `scores` are means per question, `repeats` how many answers each is the mean of; None without questions.
+    Questions with repeats tell how much chance there is in an answer (at most m(1 - m) around a mean of m).
+    With one answer each that is unknown, and the value is an upper bound: that of runs on other questions.
+    """
+    mean, count = np.asarray(scores, dtype=float), np.asarray(repeats, dtype=float)
+    if not mean.size:
+        return None
+    again = count > 1
+    if again.any():
+        chance = (mean[again] * (1.0 - mean[again]) * count[again] / (count[again] - 1.0)).mean()
+        squares = float((2.0 * chance / count).sum())
+    else:
+        squares = 2.0 * float(((mean - mean.mean()) ** 2).sum())
+    size = mean.size + PSEUDO_QUESTIONS
+    return min(1.0, DETECTION_Z * math.sqrt((squares + PSEUDO_QUESTIONS) / size / size))
+
+
+def questions_to_detect(
+    difference: float, *, between_variance: float, within_variance: float, repeats: int = 1
+) -> float:
+    """Questions that show a true difference in 8 of 10 cases at 5 %, two-sided (Miller 2024).
+
+    `between_variance` is that of the true differences between questions, `within_variance` that of one
+    answer's score around its question's mean; both runs ask each question `repeats` times.
+    """
+    variance = between_variance + 2.0 * within_variance / repeats
+    return (Z_TWO_SIDED + Z_80) ** 2 * variance / difference**2

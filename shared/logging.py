@@ -1,0 +1,48 @@
+"""One log for everything: structlog, with arq's and uvicorn's records in the same form."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from shared.settings import Settings
+
+
+def configure_logging(settings: Settings, process: str) -> None:
+    """Send all log records to stderr: JSON lines in production, coloured text on a terminal."""
+    as_text = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+    def name_the_process(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_the_process,
+    ]
+    render: list[Processor]
+    if as_text:
+        render = [structlog.dev.ConsoleRenderer()]
+    else:
+        render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+    level = logging.getLevelName(settings.log_level.upper())
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for chatty in ("arq.worker", "httpx", "httpcore", "LiteLLM", "uvicorn"):
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))

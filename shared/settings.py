@@ -1,0 +1,48 @@
+"""Everything that can be set from outside, read once per process."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings from the environment, else from `.env` in the working folder; see `.env.example`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DRIFTWARDEN_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    database_url: SecretStr = Field(SecretStr("postgresql://localhost/driftwarden"), alias="DATABASE_URL")
+    redis_url: SecretStr = Field(SecretStr("redis://localhost:6379/0"), alias="REDIS_URL")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8700, ge=0, le=65535)
+    public_url: str | None = None
+    auth: Literal["on", "off"] = "on"
+
+    models: Path | None = None
+    data: Path = Path(".driftwarden")
+
+    # Pairs in flight: at most so many in one worker process, and of one model over all of them.
+    worker_slots: int = Field(1000, ge=1)
+    model_slots: int = Field(50, ge=1)
+    max_attempts: int = Field(5, ge=1)
+    request_timeout_seconds: float = Field(60.0, gt=0)
+    drain_seconds: float = Field(30.0, ge=0)
+    max_output_tokens: int = Field(2048, ge=1)
+    database_connections: int = Field(8, ge=2)
+
+    metrics_port: int = Field(0, ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @cached_property
+    def models_file(self) -> Path | None:
+        """The model catalogue: the one named, else the working folder's, else the data folder's."""
+        if self.models is not None:
+            return self.models
+        here, beside_data = Path("models.yaml"), self.data / "models.yaml"
+        return next((path for path in (here, beside_data) if path.exists()), None)
