@@ -1,0 +1,252 @@
+"""The road between the services: which jobs wait for which model, and how they get there.
+
+The jobs are arq's own, and any arq worker can run them; services/worker/claim.py is how ours share them out.
+PostgreSQL is the truth: whatever is lost here is put back by calling `enqueue_pairs` again.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import orjson
+from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError, TimeoutError
+
+from shared.domain.runs import PairKey, RunId
+
+CONTROL_QUEUE = "driftwarden:runs"
+LIVE_QUEUES = "driftwarden:queues"  # a set: every queue that may hold a job; the claim drops the empty ones
+SENTINEL = "driftwarden:sentinel"
+
+# Who runs a job holds it on a lease, renewed three times before it ends. The claim keeps the same names.
+LEASE_SECONDS = 12.0
+RENEWAL_SECONDS = LEASE_SECONDS / 3
+
+BODY_SECONDS = 30 * 24 * 3600  # a job whose body has expired fails; the rescuer would bring it back
+BATCH_JOBS = 2_000
+REAL_TIME = 1e12  # scores from here on are milliseconds since 1970, smaller ones are places in line
+
+_MODEL_PREFIX = "driftwarden:model:"
+_PAIR_PREFIX = "pair:"
+
+
+def model_queue(model: str) -> str:
+    return _MODEL_PREFIX + model
+
+
+def model_of(queue: str) -> str | None:
+    """The model whose pairs wait in this queue; None for the control queue."""
+    return queue.removeprefix(_MODEL_PREFIX) if queue.startswith(_MODEL_PREFIX) else None
+
+
+def slots_key(queue: str) -> str:
+    """A sorted set: the queue's running jobs over all processes, scored by the end of their lease in ms."""
+    return f"driftwarden:slots:{queue}"
+
+
+def check_key(check_id: str) -> str:
+    """A list: what a connection test found, one entry for each model, pushed by the worker that asked it."""
+    return f"driftwarden:check:{check_id}"
+
+
+def pair_job_id(pair: PairKey) -> str:
+    return f"{_PAIR_PREFIX}{pair.run_id}:{pair.model}:{pair.question_id}:{pair.repeat}"
+
+
+def pair_of(job_id: str) -> PairKey:
+    """The pair that a job evaluates. Model names may hold colons; a run's id and numbers do not."""
+    _, run_id, rest = job_id.split(":", 2)
+    model, question_id, repeat = rest.rsplit(":", 2)
+    return PairKey(RunId(UUID(run_id)), model, int(question_id), int(repeat))
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """What a job is written with: JSON, so that reading one never runs code.
+
+    The errors that arq writes into results, which are not kept, become text.
+    """
+    return orjson.dumps(job, default=repr)
+
+
+def deserialize(body: bytes) -> dict[str, Any]:
+    job: dict[str, Any] = orjson.loads(body)
+    return job
+
+
+@asynccontextmanager
+async def open_redis(redis_url: str) -> AsyncIterator[ArqRedis]:
+    """Open a bounded pool of connections; who finds all of them busy waits.
+
+    A dropped connection is opened anew within about a second; after that the caller sees redis.RedisError.
+    """
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        max_connections=32,
+        socket_connect_timeout=2,
+        socket_timeout=5,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=3),
+        retry_on_error=[ConnectionError, TimeoutError],
+    )
+    redis = ArqRedis(
+        pool,
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        default_queue_name=CONTROL_QUEUE,
+        expires_extra_ms=BODY_SECONDS * 1000,
+    )
+    try:
+        yield redis
+    finally:
+        await pool.disconnect()
+
+
+async def enqueue_pairs(redis: ArqRedis, run_id: RunId, pairs: Iterable[PairKey]) -> int:
+    """Put pairs of one run on their models' queues; return how many were not there yet.
+
+    The k-th pair of the run gets the place `head + k`, where the head is the next job in line: so a short run
+    does not wait for the end of a long one that came before (start-time fair queueing, Goyal et al., 1996).
+    Give all pairs in one call, for each call starts to count anew. What is queued or running stays as it is.
+    """
+    run = str(run_id)
+    remaining = iter(pairs)
+    next_place: dict[str, float] = {}
+    added = 0
+    while batch := list(islice(remaining, BATCH_JOBS)):
+        for model in {pair.model for pair in batch} - next_place.keys():
+            next_place[model] = await _head_of_line(redis, model_queue(model))
+        places: dict[str, dict[str, float]] = defaultdict(dict)
+        now_ms = int(time.time() * 1000)
+        async with redis.pipeline(transaction=False) as pipe:
+            for pair in batch:
+                job_id = pair_job_id(pair)
+                args = (run, pair.model, pair.question_id, pair.repeat)
+                body = serialize_job("evaluate_pair", args, {}, None, now_ms, serializer=serialize)
+                pipe.set(job_key_prefix + job_id, body, ex=BODY_SECONDS)
+                places[model_queue(pair.model)][job_id] = next_place[pair.model]
+                next_place[pair.model] += 1
+            for queue, members in places.items():
+                pipe.zadd(queue, members, nx=True)
+            pipe.sadd(LIVE_QUEUES, *places)
+            replies = await pipe.execute()
+        added += sum(replies[len(batch) : -1])
+    return added
+
+
+async def enqueue_run_job(redis: ArqRedis, name: str, run_id: RunId) -> bool:
+    """Enqueue a control job for a run; False when the same one is queued or running already."""
+    job = await redis.enqueue_job(name, str(run_id), _job_id=f"{name}:{run_id}", _queue_name=CONTROL_QUEUE)
+    await redis.sadd(LIVE_QUEUES, CONTROL_QUEUE)  # type: ignore[misc]  # typed for both of redis-py's clients
+    return job is not None
+
+
+async def enqueue_check(redis: ArqRedis, check_id: str, models: Sequence[str], wait_seconds: float) -> None:
+    """Enqueue a connection test, which is void once nobody waits for it any longer."""
+    await redis.enqueue_job(
+        "check_models",
+        check_id,
+        list(models),
+        _job_id=f"check_models:{check_id}",
+        _queue_name=CONTROL_QUEUE,
+        _expires=wait_seconds,
+    )
+    await redis.sadd(LIVE_QUEUES, CONTROL_QUEUE)  # type: ignore[misc]
+
+
+async def live_queues(redis: ArqRedis) -> list[str]:
+    """Every queue that may hold a job, in alphabetical order."""
+    members: set[bytes] = await redis.smembers(LIVE_QUEUES)  # type: ignore[misc]
+    return sorted(queue.decode() for queue in members)
+
+
+async def running_pairs(redis: ArqRedis, run_id: RunId) -> list[PairKey]:
+    """The pairs of a run that workers hold at this moment, those of a worker that just died included."""
+    prefix = f"{_PAIR_PREFIX}{run_id}:"
+    running = [await _running(redis, queue) for queue in await live_queues(redis)]
+    return [pair_of(job_id) for job_ids in running for job_id in sorted(job_ids) if job_id.startswith(prefix)]
+
+
+async def withdraw_pairs(redis: ArqRedis, run_id: RunId) -> int:
+    """Take a run's waiting pairs off the queues, leaving those that run; return how many it were."""
+    withdrawn = 0
+    for queue in await live_queues(redis):
+        running = await _running(redis, queue)
+        found = redis.zscan_iter(queue, match=f"{_PAIR_PREFIX}{run_id}:*", count=BATCH_JOBS)
+        waiting = iter([job_id async for raw, _ in found if (job_id := raw.decode()) not in running])
+        while batch := list(islice(waiting, BATCH_JOBS)):
+            async with redis.pipeline(transaction=False) as pipe:
+                pipe.zrem(queue, *batch)
+                pipe.delete(*(job_key_prefix + job_id for job_id in batch))
+                withdrawn += (await pipe.execute())[0]
+    return withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How one queue stands; `oldest_seconds` is the age of the next job in line, None when none waits."""
+
+    queue: str
+    waiting: int
+    running: int
+    oldest_seconds: float | None
+
+
+async def queue_states(redis: ArqRedis) -> list[QueueState]:
+    """How every live queue stands; one that is not listed is empty."""
+    states = []
+    for queue in await live_queues(redis):
+        running = len(await _running(redis, queue))
+        waiting = max(0, await redis.zcard(queue) - running)
+        states.append(QueueState(queue, waiting, running, await _oldest_seconds(redis, queue)))
+    return states
+
+
+async def plant_sentinel(redis: ArqRedis) -> None:
+    """Leave the mark by whose absence `was_flushed` knows that Redis lost everything."""
+    await redis.set(SENTINEL, 1)
+
+
+async def was_flushed(redis: ArqRedis) -> bool:
+    """Whether Redis is empty or new since the sentinel was planted.
+
+    Workers renew what they hold within RENEWAL_SECONDS: what is enqueued again later than that is not begun
+    twice.
+    """
+    return not await redis.exists(SENTINEL)
+
+
+async def _running(redis: ArqRedis, queue: str) -> set[str]:
+    return {job_id.decode() for job_id in await redis.zrange(slots_key(queue), 0, -1)}
+
+
+async def _next_in_line(redis: ArqRedis, queue: str) -> tuple[str, float] | None:
+    """The first job of a queue that nobody runs, and its score; running jobs keep their place to the end."""
+    running = await _running(redis, queue)
+    for raw, score in await redis.zrange(queue, 0, len(running), withscores=True):
+        if (job_id := raw.decode()) not in running:
+            return job_id, score
+    return None
+
+
+async def _head_of_line(redis: ArqRedis, queue: str) -> float:
+    """The place of the next job in line, at least 1 (arq takes a score of 0 for "not queued")."""
+    match await _next_in_line(redis, queue):
+        case (_, float(place)) if 1 <= place < REAL_TIME:
+            return place
+        case _:
+            return 1.0
+
+
+async def _oldest_seconds(redis: ArqRedis, queue: str) -> float | None:
+    found = await _next_in_line(redis, queue)
+    body = await redis.get(job_key_prefix + found[0]) if found else None
+    return max(0.0, time.time() - deserialize(body)["et"] / 1000) if body else None
