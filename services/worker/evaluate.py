@@ -1,0 +1,192 @@
+"""The work itself: a model answers one question, then a scorer or the judge says what the answer is worth."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from services.worker.bench import Bench, RunTerms
+from services.worker.provider import Permanent, Transient, complete
+from shared import metrics
+from shared.db import pairs
+from shared.db.pairs import OpenPair, PairStep
+from shared.domain.cost import cost
+from shared.domain.errors import ErrorKind, InvalidInput
+from shared.domain.judging import Judge, messages, parse_verdict
+from shared.domain.retrying import wait_seconds
+from shared.domain.runs import Answer, PairKey, PairState, unmeasurable
+from shared.domain.scoring import Outcome, Unscored, Verdict, score_answer
+from shared.domain.suites import Question
+
+JUDGE_READINGS = 3  # how often the judge is asked in all while its verdict can't be read
+
+log = structlog.get_logger()
+
+
+class TryAgain(Exception):
+    """Evaluate this pair again after {seconds} s."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Evaluate this pair again after {seconds:.1f} s.")
+        self.seconds = seconds
+
+
+async def evaluate_pair(bench: Bench, key: PairKey) -> None:
+    """Bring one pair to its end. Done twice, only what is still missing is asked and paid for.
+
+    Raises:
+        TryAgain: something failed in passing and attempts are left.
+    """
+    async with bench.pool.acquire() as connection:
+        pair = await pairs.find_open_pair(connection, key)
+    if pair is None:
+        return
+    if pair.run_stops is not None:
+        kind = ErrorKind.CANCELLED if pair.run_stops == "cancelled" else ErrorKind.BUDGET
+        await _close(bench, key, pair, Unscored(kind, "The run was stopped before this was measured."))
+        return
+
+    terms = await bench.terms_of(key.run_id)
+    if pair.state is PairState.PENDING:
+        pair = await _answer(bench, key, pair, terms)
+    if pair is not None:
+        await _judge(bench, key, pair, terms)
+
+
+async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -> OpenPair | None:
+    """Ask the model. Score its answer at once, or store it and return the pair for the judge."""
+    prompt = [{"role": "user", "content": pair.question.input}]
+    try:
+        answer = await _call(bench, key.model, prompt, terms.parameters, role="answer")
+    except Transient as fault:
+        await _try_again(bench, key, pair, fault, failed_before=pair.attempts)
+        return None
+    except Permanent as fault:
+        await _close(bench, key, pair, Unscored(fault.kind, fault.detail))
+        return None
+
+    outcome: Outcome | None = unmeasurable(answer)
+    if outcome is None and not pair.question.scorer.asks_the_judge:
+        outcome = score_answer(pair.question, answer.response)
+    if outcome is not None:
+        await _close(bench, key, pair, outcome, answer=answer)
+        return None
+    if await bench.writer.record(PairStep(key, PairState.PENDING, PairState.ANSWERED, answer=answer)):
+        return replace(pair, state=PairState.ANSWERED, response=answer.response)
+    return None
+
+
+async def _judge(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -> None:
+    """Have a stored answer judged; a verdict that can't be read is asked for again."""
+    assert terms.judge is not None, "a run with judged questions is submitted with a judge"
+    assert pair.response is not None, "an answered pair holds its answer"
+    try:
+        outcome, judgement = await _ask_judge(bench, terms.judge, pair.question, pair.response)
+    except Transient as fault:
+        unavailable = Transient(ErrorKind.JUDGE_UNAVAILABLE, str(fault), fault.retry_after_seconds)
+        await _try_again(bench, key, pair, unavailable, failed_before=pair.judge_attempts)
+    except Permanent as fault:
+        await _close(bench, key, pair, Unscored(ErrorKind.JUDGE_UNAVAILABLE, str(fault)))
+    else:
+        await _close(bench, key, pair, outcome, judgement=judgement)
+
+
+async def _ask_judge(bench: Bench, judge: Judge, question: Question, response: str) -> tuple[Outcome, Answer]:
+    prompt = messages(judge, question, response)
+    reading = await _call(bench, judge.model, prompt, judge.parameters, role="judge")
+    verdict = _read_verdict(reading)
+    for _ in range(JUDGE_READINGS - 1):
+        if isinstance(verdict, Verdict):
+            break
+        reading = reading.after(await _call(bench, judge.model, prompt, judge.parameters, role="judge"))
+        verdict = _read_verdict(reading)
+    return score_answer(question, response, judged=verdict), reading
+
+
+def _read_verdict(reading: Answer) -> Outcome:
+    if reading.finish_reason == "length":
+        # What is left of it could end in a verdict that the judge only quoted from the answer.
+        return Unscored(ErrorKind.JUDGE_UNPARSABLE, "The judge's reply was cut off; raise its max_tokens.")
+    return parse_verdict(reading.response)
+
+
+async def _call(
+    bench: Bench,
+    model_name: str,
+    prompt: Sequence[Mapping[str, str]],
+    parameters: Mapping[str, Any],
+    *,
+    role: str,
+) -> Answer:
+    """One provider call, timed, counted and priced."""
+    try:
+        model = bench.catalogue.resolve(model_name)
+        arguments = {**parameters, **model.call_parameters(os.environ)}
+    except InvalidInput as fault:
+        raise Permanent(ErrorKind.BAD_REQUEST, str(fault)) from fault
+    answer = await complete(
+        prompt, arguments, model.timeout_seconds or bench.settings.request_timeout_seconds
+    )
+    if model.prices is not None and answer.input_tokens is not None and answer.output_tokens is not None:
+        answer = replace(answer, cost_usd=cost(model.prices, answer.input_tokens, answer.output_tokens))
+
+    metrics.REQUEST_DURATION.labels(model_name, role).observe(answer.latency_seconds)
+    metrics.TOKENS.labels(model_name, "input").inc(answer.input_tokens or 0)
+    metrics.TOKENS.labels(model_name, "output").inc(answer.output_tokens or 0)
+    metrics.COST.labels(model_name, role).inc(float(answer.cost_usd or 0))
+    return answer
+
+
+async def _try_again(
+    bench: Bench, key: PairKey, pair: OpenPair, fault: Transient, *, failed_before: int
+) -> None:
+    """Count the failed attempt and ask for another one; after the last, the reason becomes the result."""
+    attempts = failed_before + 1
+    metrics.RETRIES.labels(key.model, fault.kind).inc()
+    if attempts >= bench.settings.max_attempts:
+        await _close(bench, key, pair, Unscored(fault.kind, fault.detail))
+        return
+    async with bench.pool.acquire() as connection:
+        await pairs.record_attempt(connection, key)
+    seconds = wait_seconds(attempts, fault.retry_after_seconds, seed=str(key))
+    log.info("pair.retry", reason=fault.kind, detail=fault.detail, attempt=attempts, wait_seconds=seconds)
+    raise TryAgain(seconds)
+
+
+async def _close(
+    bench: Bench,
+    key: PairKey,
+    pair: OpenPair,
+    outcome: Outcome,
+    *,
+    answer: Answer | None = None,
+    judgement: Answer | None = None,
+) -> None:
+    """Write a pair's last step and its one log line."""
+    after = _final_state(outcome, has_answer=answer is not None or pair.state is PairState.ANSWERED)
+    step = PairStep(key, pair.state, after, answer=answer, judgement=judgement, outcome=outcome)
+    if not await bench.writer.record(step):
+        return
+    told = outcome.kind if isinstance(outcome, Unscored) else "scored"
+    metrics.ANSWERS.labels(key.model, told).inc()
+    log.info(
+        f"pair.{after}",
+        question=pair.question.id,
+        score=outcome.score if isinstance(outcome, Verdict) else None,
+        reason=None if isinstance(outcome, Verdict) else outcome.kind,
+        ms=round(1000 * answer.latency_seconds) if answer else None,
+        judge_ms=round(1000 * judgement.latency_seconds) if judgement else None,
+        cost_usd=str(step.cost_usd),
+    )
+
+
+def _final_state(outcome: Outcome, *, has_answer: bool) -> PairState:
+    match outcome:
+        case Verdict():
+            return PairState.SCORED
+        case Unscored(kind=ErrorKind.CANCELLED | ErrorKind.BUDGET) if not has_answer:
+            return PairState.SKIPPED
+        case Unscored():
+            return PairState.UNSCORED if has_answer else PairState.FAILED

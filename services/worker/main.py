@@ -1,0 +1,116 @@
+"""The whole worker on one screen: the jobs it knows, what it opens, how it runs."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from arq.worker import Retry
+from prometheus_client import start_http_server
+from redis.exceptions import RedisError
+from structlog.contextvars import bound_contextvars
+
+from services.worker.bench import Bench
+from services.worker.check import check_models as check
+from services.worker.claim import ClaimingWorker
+from services.worker.evaluate import TryAgain
+from services.worker.evaluate import evaluate_pair as evaluate
+from services.worker.finalize import finalize_run as finalize
+from services.worker.plan import plan_run as plan
+from services.worker.provider import warm_up
+from services.worker.stop import stop_run as stop
+from services.worker.writes import DatabaseErrors, ResultWriter
+from shared.db import runs
+from shared.db.pool import open_pool
+from shared.domain.runs import PairKey, RunId, RunState
+from shared.models import Catalogue
+from shared.queue import enqueue_run_job, open_redis
+from shared.settings import Settings
+
+DATABASE_RETRY_SECONDS = 5.0
+
+log = structlog.get_logger()
+Context = dict[Any, Any]
+
+
+async def evaluate_pair(ctx: Context, run_id: str, model: str, question_id: int, repeat: int) -> None:
+    with bound_contextvars(run=run_id, model=model, question_id=question_id, repeat=repeat):
+        key = PairKey(RunId(UUID(run_id)), model, question_id, repeat)
+        async with _retrying():
+            await evaluate(ctx["bench"], key)
+
+
+async def plan_run(ctx: Context, run_id: str) -> None:
+    async with _retrying():
+        await plan(ctx["bench"].pool, ctx["redis"], RunId(UUID(run_id)))
+
+
+async def stop_run(ctx: Context, run_id: str) -> None:
+    async with _retrying():
+        await stop(ctx["bench"].pool, ctx["redis"], RunId(UUID(run_id)))
+
+
+async def finalize_run(ctx: Context, run_id: str) -> None:
+    async with _retrying():
+        await finalize(ctx["bench"].pool, RunId(UUID(run_id)))
+
+
+async def check_models(ctx: Context, check_id: str, models: list[str]) -> None:
+    await check(ctx["bench"].catalogue, ctx["redis"], check_id, models)
+
+
+@asynccontextmanager
+async def _retrying() -> AsyncIterator[None]:
+    """What may pass becomes arq's Retry; arq gives up on everything else."""
+    try:
+        yield
+    except TryAgain as again:
+        raise Retry(defer=again.seconds) from again
+    except (*DatabaseErrors, RedisError) as error:
+        log.warning("job.database_is_away", error=repr(error))
+        raise Retry(defer=DATABASE_RETRY_SECONDS) from error
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterator[ClaimingWorker]:
+    """Open all that a worker needs, close it in reverse. In burst mode it ends when no job is left."""
+    catalogue = Catalogue.load(settings.models_file, os.environ)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
+
+        async def stop_for_budget(run_id: RunId) -> None:
+            async with pool.acquire() as connection:
+                if await runs.request_stop(connection, run_id, RunState.STOPPED_BY_BUDGET):
+                    await enqueue_run_job(redis, "stop_run", run_id)
+
+        writer = ResultWriter(pool, on_closed=lambda run_id: finalize(pool, run_id), on_spent=stop_for_budget)
+        await stack.enter_async_context(writer.writing())
+
+        def limit_for(model: str) -> int:
+            entry = catalogue.entries.get(model)
+            return (entry and entry.max_parallel_requests) or settings.model_slots
+
+        yield ClaimingWorker(
+            [evaluate_pair, plan_run, stop_run, finalize_run, check_models],
+            redis=redis,
+            limit_for=limit_for,
+            max_jobs=settings.worker_slots,
+            drain_seconds=settings.drain_seconds,
+            burst=burst,
+            handle_signals=not burst,
+            ctx={"bench": Bench(settings, catalogue, pool, writer)},
+        )
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then drain."""
+    async with open_worker(settings) as worker:
+        await warm_up()
+        if settings.metrics_port:
+            start_http_server(settings.metrics_port, settings.host)
+        log.info("worker.started", slots=settings.worker_slots)
+        await worker.main()
+        await worker.close()

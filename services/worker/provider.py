@@ -1,0 +1,131 @@
+"""The only door to language models: LiteLLM, called under our own clock, its errors sorted into two kinds."""
+
+import asyncio
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from shared.domain.errors import ErrorKind
+from shared.domain.runs import Answer
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it asks the network for prices
+
+import litellm
+from litellm import exceptions as refusals
+from litellm._internal_context import is_internal_call
+
+# LiteLLM builds its types at the first call, and pydantic warns about one of them.
+warnings.filterwarnings("ignore", message=r"Item .* on TypedDict class .* `ReadOnly` qualifier")
+
+litellm.telemetry = False
+litellm.drop_params = True  # a model that knows no `temperature` is asked without it
+litellm.suppress_debug_info = True
+
+
+class Transient(Exception):
+    """{kind}: {detail} (may pass; worth another try)"""
+
+    def __init__(self, kind: ErrorKind, detail: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Permanent(Exception):
+    """{kind}: {detail} (the same request would fail again)"""
+
+    def __init__(self, kind: ErrorKind, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+
+async def warm_up() -> None:
+    """Make the first call of this process, to nobody: LiteLLM takes most of a second for it.
+
+    Otherwise that second would be measured as the latency of whichever model comes first.
+    """
+    nobody = {"model": "openai/nobody", "api_base": "http://127.0.0.1:9/v1", "api_key": "none"}
+    with suppress(Transient, Permanent):
+        await complete([{"role": "user", "content": "?"}], nobody, timeout_seconds=5.0)
+
+
+async def complete(
+    messages: Sequence[Mapping[str, str]], arguments: Mapping[str, Any], timeout_seconds: float
+) -> Answer:
+    """Ask a model once; `arguments` are LiteLLM's own: model, api_base, api_key, temperature and the like.
+
+    Latency is wall-clock seconds, tokens are as the provider reports them or None, and no price is put on it.
+
+    Raises:
+        Transient: rate limit, timeout, connection or server error.
+        Permanent: the provider refuses this request as such.
+    """
+    # It then prepares nothing for its logging callbacks, of which there are none: a fifth of a call's CPU.
+    is_internal_call.set(True)
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            reply = await litellm.acompletion(
+                messages=list(messages), num_retries=0, max_retries=0, timeout=timeout_seconds, **arguments
+            )
+        return _read(reply, time.perf_counter() - started)
+    except Exception as error:
+        raise _sorted(error, timeout_seconds) from error
+
+
+def _read(reply: Any, latency_seconds: float) -> Answer:
+    choice = reply.choices[0]
+    usage = getattr(reply, "usage", None)
+    return Answer(
+        response=_storable(choice.message.content or getattr(choice.message, "refusal", None) or ""),
+        finish_reason=choice.finish_reason,
+        served_model=reply.model,
+        system_fingerprint=getattr(reply, "system_fingerprint", None),
+        request_id=reply.id,
+        latency_seconds=latency_seconds,
+        input_tokens=getattr(usage, "prompt_tokens", None),
+        output_tokens=getattr(usage, "completion_tokens", None),
+        cost_usd=None,
+    )
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores no NUL and UTF-8 has no lone surrogates: both become U+FFFD."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+PERMANENT_KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
+    (refusals.ContextWindowExceededError, ErrorKind.CONTEXT_LENGTH),
+    (refusals.ContentPolicyViolationError, ErrorKind.CONTENT_FILTER),
+    (refusals.AuthenticationError, ErrorKind.AUTHENTICATION),
+    (refusals.PermissionDeniedError, ErrorKind.AUTHENTICATION),
+    (refusals.NotFoundError, ErrorKind.NOT_FOUND),
+    (refusals.BadRequestError, ErrorKind.BAD_REQUEST),
+    (refusals.UnprocessableEntityError, ErrorKind.BAD_REQUEST),
+)
+
+
+def _sorted(error: Exception, timeout_seconds: float) -> Transient | Permanent:
+    detail = _storable(str(error))[:500]
+    for permanent, kind in PERMANENT_KINDS:
+        if isinstance(error, permanent):
+            return Permanent(kind, detail)
+    if isinstance(error, TimeoutError | refusals.Timeout):
+        return Transient(ErrorKind.TIMEOUT, f"No answer within {timeout_seconds:g} s.")
+    if isinstance(error, refusals.RateLimitError):
+        return Transient(ErrorKind.RATE_LIMITED, detail, _retry_after_seconds(error))
+    return Transient(ErrorKind.UNAVAILABLE, detail, _retry_after_seconds(error))
+
+
+def _retry_after_seconds(error: Exception) -> float | None:
+    # LiteLLM's exceptions carry a made-up response; the provider's own headers are beside it.
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,88 @@
+"""Writing results in batches: together where it goes, alone where it must."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from services.worker.writes import BATCH_ROWS, ResultWriter
+from shared.db import runs
+from shared.db.pairs import PairStep
+from shared.db.pool import Pool, open_pool
+from shared.domain.runs import PairKey, PairState, RunId
+from shared.domain.scoring import Verdict
+from shared.settings import Settings
+from tests.factories import make_answer, make_suite, plan_run
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(Settings(database_url=database_url)) as pool:  # type: ignore[arg-type]
+        yield pool
+
+
+class Ears:
+    """Remembers which runs it was told of."""
+
+    def __init__(self) -> None:
+        self.heard: list[RunId] = []
+
+    async def __call__(self, run_id: RunId) -> None:
+        self.heard.append(run_id)
+
+
+def scored(key: PairKey, **answer: object) -> PairStep:
+    right = Verdict(1.0, True, "")
+    return PairStep(key, PairState.PENDING, PairState.SCORED, answer=make_answer(**answer), outcome=right)
+
+
+async def test_many_steps_are_written_and_each_is_told_once_committed(pool: Pool) -> None:
+    keys = await plan_run(pool, content=make_suite(3 * BATCH_ROWS))
+    closed, spent = Ears(), Ears()
+    async with ResultWriter(pool, on_closed=closed, on_spent=spent).writing() as writer:
+        assert all(await asyncio.gather(*(writer.record(scored(key)) for key in keys)))
+        assert not await writer.record(scored(keys[0])), "it is written already"
+    async with pool.acquire() as connection:
+        run = await runs.find_run(connection, keys[0].run_id)
+    assert run is not None
+    assert run.spent_usd == len(keys) * Decimal("0.001")
+    assert set(closed.heard) == {keys[0].run_id}
+    assert spent.heard == []
+
+
+@pytest.mark.parametrize("poison", ["a NUL \x00 in it", "a lone \ud800 surrogate"])
+async def test_a_row_that_cannot_be_stored_takes_no_other_with_it(pool: Pool, poison: str) -> None:
+    keys = await plan_run(pool, content=make_suite(5))
+    async with ResultWriter(pool, on_closed=Ears(), on_spent=Ears()).writing() as writer:
+        written = await asyncio.gather(
+            *(writer.record(scored(key)) for key in keys[:4]),
+            writer.record(scored(keys[4], response=poison)),
+            return_exceptions=True,
+        )
+    assert written[:4] == [True] * 4
+    assert isinstance(written[4], asyncpg.DataError)
+
+
+async def test_the_same_pair_twice_in_one_batch_is_paid_for_once(pool: Pool) -> None:
+    keys = await plan_run(pool, content=make_suite(1))
+    async with ResultWriter(pool, on_closed=Ears(), on_spent=Ears()).writing() as writer:
+        assert sorted(await asyncio.gather(*(writer.record(scored(keys[0])) for _ in range(2)))) == [
+            False,
+            True,
+        ]
+    async with pool.acquire() as connection:
+        run = await runs.find_run(connection, keys[0].run_id)
+    assert run is not None
+    assert run.spent_usd == Decimal("0.001")
+
+
+async def test_a_used_up_allowance_is_told(pool: Pool) -> None:
+    keys = await plan_run(pool, content=make_suite(3), max_cost_usd=Decimal("0.002"))
+    spent = Ears()
+    async with ResultWriter(pool, on_closed=Ears(), on_spent=spent).writing() as writer:
+        await writer.record(scored(keys[0]))
+        assert spent.heard == []
+        await writer.record(scored(keys[1]))
+    assert spent.heard == [keys[0].run_id]
