@@ -1,0 +1,119 @@
+"""The API: what it opens, the routes it serves, and how it runs."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TypedDict
+
+import structlog
+import uvicorn
+from fastapi import Depends
+from starlette.middleware import Middleware
+from starlette.responses import RedirectResponse
+
+from services.api import problems
+from services.api.auth import check_auth_settings
+from services.api.desk import Desk, open_desk
+from services.api.openapi import SCHEMA, DocumentedApi, refuse_unknown_parameters, serve_docs
+from services.api.reception import BodyLimit, Reception
+from services.api.routes import (
+    comparison,
+    estimates,
+    health,
+    imports,
+    judges,
+    keys,
+    models,
+    results,
+    runs,
+    stats,
+    suites,
+)
+from shared.metrics import BUILD
+from shared.models import Catalogue
+from shared.settings import Settings
+
+ROUTERS = (
+    runs.router,
+    results.router,
+    models.router,
+    comparison.router,
+    stats.router,
+    estimates.router,
+    imports.router,
+    suites.router,
+    judges.router,
+    keys.router,
+    health.router,
+)
+DRAIN_SECONDS = 10
+
+log = structlog.get_logger()
+
+
+class State(TypedDict):
+    """What each request finds in `request.state`."""
+
+    desk: Desk
+
+
+def create_app(settings: Settings) -> DocumentedApi:
+    """The API as an ASGI application, which opens what it needs when it starts.
+
+    Raises:
+        InvalidInput: the settings would serve the network without keys, or models.yaml is wrong.
+    """
+    check_auth_settings(settings)
+    catalogue = Catalogue.load(settings.models_file, os.environ)
+
+    @asynccontextmanager
+    async def lifespan(_: DocumentedApi) -> AsyncIterator[State]:
+        async with open_desk(settings, catalogue) as desk:
+            api.openapi()  # made now, so that no request waits for it
+            log.info("api.started", host=settings.host, port=settings.port, auth=settings.auth)
+            yield {"desk": desk}
+
+    api = DocumentedApi(
+        title="Driftwarden",
+        version=version("driftwarden"),
+        summary="Catch model drift before it kills your product.",
+        lifespan=lifespan,
+        middleware=[Middleware(Reception), Middleware(BodyLimit)],
+        exception_handlers=problems.HANDLERS,
+        openapi_url=SCHEMA,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in ROUTERS:
+        api.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+    serve_docs(api)
+
+    @api.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("docs")
+
+    return api
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; exits with status 1 when it can't start."""
+    # A thread that reads a large file must not keep a request waiting for 5 ms at every step.
+    sys.setswitchinterval(0.0005)
+    BUILD.info({"version": version("driftwarden"), "litellm": version("litellm")})
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    await server.serve()
+    if not server.started:
+        sys.exit(1)

@@ -1,0 +1,82 @@
+"""Who may do what: API keys as bearer tokens, or, with keys switched off, whoever sits at this machine."""
+
+import ipaddress
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from services.api.desk import AtDesk
+from services.api.problems import Forbidden, Unauthorized
+from shared.db.keys import Scope, use_key
+from shared.domain.errors import InvalidInput
+from shared.settings import Settings
+
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="API key", description="A key that `driftwarden keys create` has shown."
+)
+
+
+def check_auth_settings(settings: Settings) -> None:
+    """Refuse to serve the network without keys.
+
+    Raises:
+        InvalidInput: keys are switched off, and the host is not this machine alone.
+    """
+    if settings.auth == "off" and not _is_loopback(settings.host):
+        raise InvalidInput(
+            "DRIFTWARDEN_AUTH",
+            f"is off while the API listens on {settings.host}, where others could reach it.",
+            "Set it to on, or DRIFTWARDEN_HOST to 127.0.0.1.",
+        )
+
+
+def needs(scope: Scope) -> Any:
+    """The dependency of a route that wants a key of at least this scope."""
+
+    async def authorize(
+        request: Request,
+        desk: AtDesk,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> None:
+        if desk.settings.auth == "off":
+            _check_comes_from_here(request)
+            return
+        if credentials is None:
+            raise _unauthorized("Send an API key: Authorization: Bearer KEY.")
+        async with desk.connection() as connection:
+            key = await use_key(connection, credentials.credentials)
+        if key is None:
+            raise _unauthorized("This API key is unknown, revoked or expired.", error="invalid_token")
+        request.state.caller = key.name
+        if not key.scope.includes(scope):
+            raise Forbidden(f"This needs a key of scope {scope}; the key {key.name!r} has {key.scope}.")
+
+    return Depends(authorize)
+
+
+def _check_comes_from_here(request: Request) -> None:
+    """Without keys, a foreign web page in this machine's browser must not speak for its user."""
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    if not _is_local_url(f"//{host}") or (origin is not None and not _is_local_url(origin)):
+        raise Forbidden("Without API keys this answers to this machine only, under localhost or 127.0.0.1.")
+
+
+def _is_local_url(url: str) -> bool:
+    try:
+        return _is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _unauthorized(detail: str, error: str = "") -> Unauthorized:
+    challenge = 'Bearer realm="driftwarden"' + (f', error="{error}"' if error else "")
+    return Unauthorized(detail, headers={"WWW-Authenticate": challenge})

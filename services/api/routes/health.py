@@ -1,0 +1,79 @@
+"""/healthz, /readyz, /metrics: for those who watch over the process; no key is needed."""
+
+import asyncio
+
+import asyncpg
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
+
+from services.api.desk import AtDesk, Desk
+
+READY_SECONDS = 2.0
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """`ok`, or for a part that does not answer, what it said instead."""
+
+    status: str = Field(examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """What this process depends on: `ok`, or why it does not answer."""
+
+    database: str = Field(examples=["ok"])
+    redis: str = Field(examples=["ok"])
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """The process lives."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "A part does not answer."}})
+async def readyz(desk: AtDesk, response: Response) -> Readiness:
+    """The database and Redis answer."""
+    async with asyncio.TaskGroup() as tasks:
+        database = tasks.create_task(_ask_database(desk))
+        redis = tasks.create_task(_ask_redis(desk))
+    readiness = Readiness(database=database.result(), redis=redis.result())
+    if not readiness.database == readiness.redis == "ok":
+        response.status_code = 503
+    return readiness
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Metrics of this process.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def metrics() -> Response:
+    """Metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _ask_database(desk: Desk) -> str:
+    try:
+        async with asyncio.timeout(READY_SECONDS), desk.connection() as connection:
+            await connection.fetchval("SELECT 1 FROM runs LIMIT 1")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "ok"
+
+
+async def _ask_redis(desk: Desk) -> str:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await desk.redis.ping()
+    except (RedisError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "ok"

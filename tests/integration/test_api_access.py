@@ -1,0 +1,144 @@
+"""Who may do what, and how keys and judges are kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.api.app import create_app
+from shared.db.keys import Scope
+from shared.domain.errors import InvalidInput
+from shared.settings import Settings
+from tests.integration.serving import Api, make_settings, open_api
+
+KEYS, JUDGES = "/api/v1/keys", "/api/v1/judges"
+
+
+def operations(settings: Settings) -> Iterator[tuple[str, str]]:
+    for path, methods in create_app(settings).openapi()["paths"].items():
+        for method in methods:
+            yield method.upper(), path.replace("{run_id}", "0" * 32).replace("{key_id}", "0" * 32)
+
+
+async def test_every_operation_under_api_wants_a_key(api: Api) -> None:
+    for method, path in operations(api.desk.settings):
+        response = await api.client.request(method, path, headers={"Authorization": ""})
+        assert (response.status_code == 401) == path.startswith("/api/"), (method, path)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer dw_unknown", "Bearer ä"])
+async def test_what_is_no_key_is_refused_with_the_challenge(api: Api, header: str) -> None:
+    response = await api.client.get("/api/v1/runs", headers={"Authorization": header.encode("latin-1")})  # type: ignore[dict-item]
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [(Scope.READ, {"GET"}), (Scope.SUBMIT, {"GET", "POST"}), (Scope.ADMIN, {"GET", "POST", "KEYS"})],
+)
+async def test_a_scope_includes_those_before_it(api: Api, scope: Scope, allowed: set[str]) -> None:
+    headers = await api.key(scope)
+    for method, path in operations(api.desk.settings):
+        if path.startswith("/api/"):
+            response = await api.client.request(method, path, headers=headers)
+            needed = "KEYS" if path.startswith(KEYS) else method
+            assert (response.status_code != 403) == (needed in allowed), (method, path)
+
+
+async def test_a_key_is_shown_once_and_opens_until_it_is_revoked(api: Api) -> None:
+    made = (await api.client.post(KEYS, json={"name": "ci", "scope": "submit"})).json()
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    assert (await api.client.get("/api/v1/runs", headers=headers)).status_code == 200
+    listed = (await api.client.get(KEYS)).json()["items"]
+    assert [key["name"] for key in listed] == ["a admin key", "ci"]
+    assert made["secret"] not in str(listed)
+    assert listed[1]["last_used_at"] is not None
+    assert (await api.client.delete(f"{KEYS}/{made['id']}")).status_code == 204
+    assert (await api.client.get("/api/v1/runs", headers=headers)).status_code == 401
+    assert (await api.client.delete(f"{KEYS}/{made['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"scope": "root"}, "scope"),
+        ({"name": ""}, "name"),
+        ({"name": "a\u0000"}, "name"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": "2030-01-01T00:00:00"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at"),
+        ({"expires_at": 1893456000}, "expires_at"),
+    ],
+)
+async def test_a_bad_key_request_is_refused(api: Api, changed: dict[str, Any], field: str) -> None:
+    response = await api.client.post(KEYS, json={"name": "ci", "scope": "read", **changed})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_an_expired_key_opens_nothing(api: Api) -> None:
+    body = {"name": "ci", "scope": "read", "expires_at": "2199-01-01T00:00:00+02:00"}
+    made = (await api.client.post(KEYS, json=body)).json()
+    assert made["expires_at"] == "2198-12-31T22:00:00Z"
+    async with api.desk.connection() as connection:
+        await connection.execute("UPDATE api_keys SET expires_at = now() WHERE name = 'ci'")
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    assert (await api.client.get("/api/v1/runs", headers=headers)).status_code == 401
+
+
+async def test_a_judge_is_versioned_by_its_content(api: Api) -> None:
+    made = [
+        (await api.client.post(JUDGES, json={"name": "strict", "model": "openai/gpt-4o", **more})).json()
+        for more in ({}, {"prompt": "Be strict."}, {}, {"parameters": {"temperature": 0.5, "stop": ["x"]}})
+    ]
+    assert [judge["version"] for judge in made] == [1, 2, 1, 3]
+    assert made[0]["prompt"]
+    assert made[3]["parameters"] == {"temperature": 0.5, "stop": ["x"]}
+    first = (await api.client.get(JUDGES, params={"limit": 2})).json()
+    rest = (await api.client.get(JUDGES, params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert [judge["version"] for judge in first["items"] + rest["items"]] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ('{"name": "s", "model": "nobody"}', "model"),
+        ('{"name": "a b", "model": "bright"}', "name"),
+        ('{"name": "s", "model": "bright", "prompt": ""}', "prompt"),
+        ('{"name": "s", "model": "bright", "parameters": {"a": "\\u0000"}}', "parameters"),
+        ('{"name": "s", "model": "bright", "parameters": {"a": ["\\ud800"]}}', "parameters"),
+        ('{"name": "s", "model": "bright", "parameters": {"a": NaN}}', "parameters"),
+        ('{"name": "s", "model": "bright", "parameters": {"a": 1' + "0" * 30 + "}}", "parameters"),
+        ('{"name": "s", "model": "bright", "parameters": {"a": ' + "[" * 30 + "]" * 30 + "}}", "parameters"),
+    ],
+)
+async def test_a_bad_judge_is_refused(api: Api, body: str, field: str) -> None:
+    response = await api.client.post(JUDGES, content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, field)
+
+
+@pytest.fixture
+def keyless(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    return make_settings(database_url, redis_url, tmp_path, auth="off")
+
+
+async def test_without_keys_this_machine_may_do_everything(keyless: Settings) -> None:
+    async with open_api(keyless) as api:
+        del api.client.headers["Authorization"]
+        assert (await api.client.get("/api/v1/keys")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Host": "[::1"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+)
+async def test_without_keys_a_foreign_page_may_do_nothing(keyless: Settings, headers: dict[str, str]) -> None:
+    async with open_api(keyless) as api:
+        assert (await api.client.get("/api/v1/keys", headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "driftwarden.example"])
+async def test_without_keys_the_network_is_not_served(keyless: Settings, host: str) -> None:
+    with pytest.raises(InvalidInput, match="DRIFTWARDEN_AUTH"):
+        create_app(keyless.model_copy(update={"host": host}))
