@@ -1,0 +1,197 @@
+"""`driftwarden run`: measure models on a suite."""
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+
+from services.cli.failures import Refused, Unreachable
+from services.cli.help import MEASURE, examples
+from services.cli.leaderboard import describe_leaderboard
+from services.cli.numbers import many
+from services.cli.options import AsJson
+from services.cli.render import show, show_json, tell
+from services.cli.run_tables import describe_estimate, describe_run
+from services.cli.server import Json, connect
+from services.cli.suites import SUFFIXES, import_suite
+
+if TYPE_CHECKING:
+    from services.cli.client import Client
+
+GIT_SECONDS = 5.0
+
+commands = typer.Typer()
+
+
+@commands.command(
+    rich_help_panel=MEASURE,
+    epilog=examples(
+        "run --suite golden --wait",
+        "run --suite golden.csv --model openai/gpt-4o --model atlas-large --repeats 3",
+        "run --suite golden --sample 50 --dry-run",
+        "run --suite golden --label branch=main --max-cost-usd 2.50 --wait --json",
+    ),
+)
+def run(
+    suite: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A suite's name, or a file to import first.")
+    ],
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="A model; repeat for more [default: all of models.yaml]."
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="JUDGE", help="A judge's or a model's name [default: that of models.yaml]."),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(metavar="N", help="How often each question is asked [default: 1].")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", help="Ask only so many questions, spread over the categories.")
+    ] = None,
+    suite_version: Annotated[
+        int | None, typer.Option(metavar="N", help="An earlier version of the suite [default: the newest].")
+    ] = None,
+    max_cost_usd: Annotated[
+        float | None, typer.Option(metavar="USD", help="Stop the run when it has cost this much.")
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="KEY=VALUE", help="Remember this with the run; repeat for more."),
+    ] = None,
+    git_commit: Annotated[
+        str | None,
+        typer.Option(metavar="SHA", help="The commit measured [default: HEAD of the working folder]."),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="adhoc|gate", help="What the run is for [default: adhoc].")
+    ] = None,
+    allow_self_judging: Annotated[
+        bool, typer.Option("--allow-self-judging", help="Let a model judge its own answers.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what the run would cost, and start nothing.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show progress until the run is finished, then its results.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure models on a suite.
+
+    Every question is put to every model, and each answer is scored.
+
+    The run goes on at the server whether this command waits for it or not. With --wait, a run that fails or
+    is stopped gives exit code 1.
+    """
+    request = {
+        "models": models,
+        "judge": judge,
+        "repeats": repeats,
+        "sample": sample,
+        "suite_version": suite_version,
+        "max_cost_usd": max_cost_usd,
+        "labels": read_labels(labels or ()) or None,
+        "git_commit": find_git_commit() if git_commit is None else git_commit,
+        "kind": kind,
+        "allow_self_judging": allow_self_judging or None,
+    }
+    # What was not chosen is the server's to choose.
+    chosen = {name: value for name, value in request.items() if value not in (None, "")}
+    with connect() as client:
+        chosen["suite"] = _name_suite(client, suite)
+        if dry_run:
+            _show_estimate(client.post("/runs:estimate", chosen), as_json)
+            return
+        accepted = client.post_once("/runs", chosen, idempotency_key=str(uuid4()))
+        if wait:
+            _wait(client, accepted, as_json)
+        else:
+            _announce(accepted, as_json)
+
+
+def _name_suite(client: "Client", name_or_file: str) -> str:
+    """The suite's name. What looks like a path, or ends as a suite's file does, is imported first."""
+    file = Path(name_or_file)
+    if file.suffix.lower() not in SUFFIXES and len(file.parts) == 1:
+        return name_or_file
+    stored = import_suite(client, file)
+    tell(f"{stored['name']}: version {stored['version']}, {many(stored['questions'], 'question')}")
+    return str(stored["name"])
+
+
+def read_labels(pairs: Iterable[str]) -> dict[str, str]:
+    """Read `KEY=VALUE` texts.
+
+    Raises:
+        Refused: one has no key or no `=`, or a key comes twice.
+    """
+    labels: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not key or not separator:
+            raise Refused(f"--label: {pair!r} is no label. Write KEY=VALUE.")
+        if key in labels:
+            raise Refused(f"--label: {key} is given twice. Give each key once.")
+        labels[key] = value
+    return labels
+
+
+def find_git_commit() -> str | None:
+    """HEAD's commit in the working folder; None where there is no repository, no commit or no git."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "--quiet", "HEAD"],
+            capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def _show_estimate(estimate: Json, as_json: bool) -> None:
+    if as_json:
+        show_json(estimate)
+    else:
+        show(*describe_estimate(estimate))
+
+
+def _announce(accepted: Json, as_json: bool) -> None:
+    if as_json:
+        show_json(accepted)
+        return
+    print(accepted["id"])
+    tell(f"The run is accepted. Look at it with `driftwarden show {accepted['id']}`.")
+
+
+def _wait(client: "Client", accepted: Json, as_json: bool) -> None:
+    """Wait for the run and show its results; exit code 1 unless it was completed."""
+    from services.cli.watch import wait_for_run
+
+    run_id = accepted["id"]
+    tell(f"run {run_id}")
+    try:
+        finished = wait_for_run(client, run_id)
+    except KeyboardInterrupt:
+        tell(f"\nThe run goes on without us.\n{_next_steps(run_id)}")
+        raise typer.Exit(130) from None
+    except Unreachable as failure:
+        raise Unreachable(f"{failure}\nThe run may go on all the same.\n{_next_steps(run_id)}") from failure
+    if as_json:
+        show_json(finished)
+    elif finished["state"] == "completed":
+        show(*describe_leaderboard(client.get("/models", run=run_id)))
+    else:
+        show(*describe_run(finished))
+    if finished["state"] != "completed":
+        raise typer.Exit(1)
+
+
+def _next_steps(run_id: str) -> str:
+    return f"  See it:     driftwarden show {run_id}\n  Cancel it:  driftwarden cancel {run_id}"
