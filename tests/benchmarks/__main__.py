@@ -21,7 +21,7 @@ from tests.benchmarks.measures import (
     measure_overhead,
     measure_submissions,
 )
-from tests.benchmarks.processes import memory_mb, watch_memory
+from tests.benchmarks.processes import Usage, memory_mb, watch_memory
 from tests.benchmarks.report import print_report, targets_of
 from tests.benchmarks.stage import QUESTIONS, ROOT, set_the_stage
 
@@ -41,16 +41,18 @@ async def measure(console: Console) -> dict[str, Any]:
             await stage.import_suite("thousand", thousand)
             await stage.run_to_end("judged", ["model-01"], sample=1)
             idle_mb = memory_mb(stage.pid)
-            figures: dict[str, Any] = {"machine": describe_machine()}
+            figures: dict[str, Any] = {"machine": describe_machine(), "cores_of_others": {}}
             async with watch_memory(stage.pid) as peak:
                 for name, part in {
                     "submission": measure_submissions(stage),
                     "overhead": measure_overhead(stage, judged),
-                    "makespan": measure_makespan(stage),
+                    "makespan": measure_makespan(stage, judged),
                     "fan_out": measure_fan_out(stage),
                 }.items():
                     console.print(f"Measuring {name} ...", style="dim")
+                    before = Usage.now()
                     figures[name] = await part
+                    figures["cores_of_others"][name] = before.cores_of_others_until(Usage.now())
             figures["footprint"] = {
                 "seconds_to_first_request": stage.seconds_to_first_request,
                 "idle_mb": idle_mb,
@@ -79,7 +81,6 @@ def describe_machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "load": os.getloadavg()[0],
     }
 
 

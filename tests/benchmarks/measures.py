@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -45,9 +44,7 @@ async def measure_overhead(stage: Stage, questions: Sequence[dict[str, str]]) ->
     """Ours and the yardstick in turn, so that both meet the same noise; the round with the median ratio."""
     await stage.set_latency(0, 0)
     await stage.run_to_end("judged", OVERHEAD_MODELS)
-    prompts = stage.folder / "prompts.json"
-    prompts.write_text(json.dumps([_prompts(question) for question in questions]))
-    rounds = [(await _bare(stage, prompts), await _ours(stage)) for _ in range(ROUNDS)]
+    rounds = [(await _bare(stage, questions, OVERHEAD_PAIRS), await _ours(stage)) for _ in range(ROUNDS)]
     ratios = [ours.cpu_seconds / bare.cpu_seconds for bare, ours in rounds]
     bare, ours = rounds[ratios.index(median(ratios))]
     return {
@@ -75,10 +72,12 @@ def _prompts(question: dict[str, str]) -> tuple[Any, Any]:
     return [{"role": "user", "content": question["input"]}], judging
 
 
-async def _bare(stage: Stage, prompts: Path) -> Load:
+async def _bare(stage: Stage, questions: Sequence[dict[str, str]], pairs: int) -> Load:
+    prompts = stage.folder / "prompts.json"
+    prompts.write_text(json.dumps([_prompts(question) for question in questions]))
     yardstick = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.benchmarks.bare", stage.provider_url),
-        *(str(prompts), str(OVERHEAD_PAIRS), str(WIDTH)),
+        *(str(prompts), str(pairs), str(WIDTH)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -124,7 +123,7 @@ def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
     return {f"{name}_p50_ms": 1000 * cuts[49], f"{name}_p99_ms": 1000 * cuts[98]}
 
 
-async def measure_makespan(stage: Stage) -> dict[str, Any]:
+async def measure_makespan(stage: Stage, questions: Sequence[dict[str, str]]) -> dict[str, Any]:
     """Eleven models × fifty questions of a second and a half, fifty at a time; the quickest of the rounds,
     for whatever else runs on the machine can only add.
     """
@@ -137,6 +136,7 @@ async def measure_makespan(stage: Stage) -> dict[str, Any]:
         "pairs": pairs,
         "seconds": seconds,
         "ideal_seconds": ideal,
+        "bare_seconds": (await _bare(stage, questions, pairs)).seconds,
         "ratio": seconds / ideal,
         "ratios": [each / ideal for each in rounds],
     }

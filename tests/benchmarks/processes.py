@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -34,6 +36,28 @@ def cpu_seconds_by_program(root: int) -> dict[str, float]:
             own_and_waited_for = map(int, _read_stat(pid)[11:15])  # user and system time of both
             seconds[_name(pid)] += sum(own_and_waited_for) / TICKS_PER_SECOND
     return dict(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU time up to one moment: of the machine, and of this process with everything below it."""
+
+    at: float
+    machine_seconds: float
+    our_seconds: float
+
+    @classmethod
+    def now(cls) -> "Usage":
+        user, nice, system, _idle, _iowait, *rest = map(
+            int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+        )
+        busy = (user + nice + system + sum(rest)) / TICKS_PER_SECOND
+        return cls(time.perf_counter(), busy, sum(cpu_seconds_by_program(os.getpid()).values()))
+
+    def cores_of_others_until(self, later: "Usage") -> float:
+        """How many cores whatever else runs here kept busy, on average."""
+        others = (later.machine_seconds - self.machine_seconds) - (later.our_seconds - self.our_seconds)
+        return max(0.0, others / (later.at - self.at))
 
 
 def memory_mb(root: int) -> float:

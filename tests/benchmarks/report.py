@@ -50,12 +50,17 @@ def print_report(console: Console, figures: Mapping[str, Any], targets: Sequence
         *((f"  of it {program}", f"{ms:.2f} ms") for program, ms in by_program if ms >= 0.005),
         ("CPU of two bare calls", f"{overhead['bare_cpu_ms_per_pair']:.2f} ms"),
         ("550 pairs, wall time", f"{figures['makespan']['seconds']:.2f} s"),
+        ("  with two bare calls of LiteLLM", f"{figures['makespan']['bare_seconds']:.2f} s"),
         ("POST /runs, p50, one at a time", f"{submission['sequential_p50_ms']:.1f} ms"),
         ("POST /runs, p50, ten at once", f"{submission['ten_at_once_p50_ms']:.1f} ms"),
         ("cancelling 100,000 pairs", f"{figures['fan_out']['cancel_seconds']:.1f} s"),
         ("start to first request, new folder", f"{footprint['seconds_to_first_request']:.1f} s"),
         ("memory, idle (PSS)", f"{footprint['idle_mb']:.0f} MB"),
         ("memory, peak (PSS)", f"{footprint['peak_mb']:.0f} MB"),
+        *(
+            (f"cores that others kept busy, {part}", f"{cores:.1f}")
+            for part, cores in figures["cores_of_others"].items()
+        ),
     ):
         facts.add_row(name, value)
     console.print(facts)
