@@ -61,7 +61,7 @@ def make_settings(database_url: str, redis_url: str, folder: Path, **changed: An
     if not catalogue.exists():
         catalogue.write_text(MODELS + DEFAULT_JUDGE)
     fields = {"database_url": database_url, "redis_url": redis_url, "models": catalogue, "data": folder}
-    return Settings(**{**fields, **changed}, _env_file=None)
+    return Settings(**{**fields, **changed}, _env_file=None)  # type: ignore[call-arg]
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ async def test_every_operation_under_api_wants_a_key(api: Api) -> None:
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer dw_unknown", "Bearer ä"])
 async def test_what_is_no_key_is_refused_with_the_challenge(api: Api, header: str) -> None:
-    response = await api.client.get("/api/v1/runs", headers={"Authorization": header.encode("latin-1")})  # type: ignore[dict-item]
+    response = await api.client.get("/api/v1/runs", headers={b"Authorization": header.encode("latin-1")})
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith("Bearer ")
 

@@ -1,253 +1,24 @@
-"""Submitting runs, finding them again, and stopping them."""
+"""Finding runs again, looking at them, and stopping them."""
 
-import asyncio
 import base64
 import json
-from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
-from arq.jobs import Job, JobStatus
 
-from shared.db import runs, suites
+from shared.db import runs
 from shared.domain.runs import RunState
-from shared.domain.suites import Scorer
-from shared.queue import CONTROL_QUEUE, deserialize
-from tests.factories import make_suite, plan_run
-from tests.integration.serving import MODELS, Api, finished_run, make_settings, open_api
-
-RUNS = "/api/v1/runs"
-JUDGED = Scorer("llm-rubric")
-
-
-async def store(api: Api, name: str = "golden", **changed: Any) -> None:
-    async with api.desk.connection() as connection, connection.transaction():
-        await suites.store_suite(connection, name, make_suite(**changed))
-
-
-async def submit(api: Api, headers: dict[str, str] | None = None, **changed: Any) -> httpx.Response:
-    return await api.client.post(RUNS, json={"suite": "golden", **changed}, headers=headers)
-
-
-async def queued(api: Api, job: str, run_id: str) -> bool:
-    found = Job(f"{job}:{run_id}", api.desk.redis, CONTROL_QUEUE, _deserializer=deserialize)
-    return await found.status() == JobStatus.queued
-
-
-async def count_runs(api: Api) -> int:
-    async with api.desk.connection() as connection:
-        return int(await connection.fetchval("SELECT count(*) FROM runs"))
+from tests.factories import plan_run
+from tests.integration.serving import Api, finished_run
+from tests.integration.submitting import RUNS, queued, refused_fields, store_suite, submit
 
 
 def cursor(*place: str) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
-def refused_fields(response: httpx.Response) -> list[str]:
-    assert response.status_code == 422, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    return [error["field"] for error in response.json()["errors"]]
-
-
-async def test_a_submitted_run_is_stored_and_its_planning_queued(api: Api) -> None:
-    await store(api)
-    response = await submit(
-        api,
-        models=["bright", "openai/gpt-4o-mini"],
-        repeats=3,
-        sample=2,
-        max_cost_usd=2.5,
-        labels={"branch": "main"},
-        git_commit="0123abc",
-        kind="gate",
-    )
-    assert response.status_code == 202
-    run = response.json()
-    assert response.headers["location"] == f"{RUNS}/{run['id']}"
-    assert await queued(api, "plan_run", run["id"])
-    shown = (await api.client.get(response.headers["location"])).json()
-    assert shown == {**run, "progress": [], "aggregates": None}
-    told = (
-        "state",
-        "kind",
-        "suite",
-        "suite_version",
-        "models",
-        "repeats",
-        "sample",
-        "max_cost_usd",
-        "labels",
-    )
-    assert [run[field] for field in told] == [
-        *("submitted", "gate", "golden", 1, ["bright", "openai/gpt-4o-mini"], 3, 2, 2.5),
-        {"branch": "main"},
-    ]
-    assert run["parameters"] == {"temperature": 0, "max_tokens": api.desk.settings.max_output_tokens}
-    assert set(run["client_versions"]) == {"driftwarden", "litellm"}
-
-
-async def test_without_models_the_whole_catalogue_runs_but_judge_and_controls(api: Api) -> None:
-    await store(api)
-    assert (await submit(api)).json()["models"] == ["bright", "dim", "also-bright"]
-
-
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"suite": "unknown"}, "suite"),
-        ({"suite_version": 9}, "suite_version"),
-        ({"models": ["bright", "nobody"]}, "models[1]"),
-        ({"models": ["bright", "dim", "bright"]}, "models[2]"),
-        ({"models": []}, "models"),
-        ({"models": ["bright\u0000"]}, "models[0]"),
-        ({"judge": "nobody"}, "judge"),
-        ({"repeats": 0}, "repeats"),
-        ({"repeats": "3"}, "repeats"),
-        ({"repeats": True}, "repeats"),
-        ({"repeats": 10**40}, "repeats"),
-        ({"suite_version": 2**31}, "suite_version"),
-        ({"sample": 0}, "sample"),
-        ({"max_cost_usd": 0}, "max_cost_usd"),
-        ({"max_cost_usd": "2"}, "max_cost_usd"),
-        ({"labels": {"a": 1}}, "labels.a"),
-        ({"labels": {"a": "\u0000"}}, "labels.a"),
-        ({"git_commit": "main"}, "git_commit"),
-        ({"kind": "nightly"}, "kind"),
-        ({"allow_self_judging": "yes"}, "allow_self_judging"),
-        ({"model": "bright"}, "model"),
-    ],
-)
-async def test_what_is_wrong_is_refused_by_its_field(api: Api, changed: dict[str, Any], field: str) -> None:
-    await store(api)
-    assert refused_fields(await submit(api, **changed)) == [field]
-    assert await count_runs(api) == 0
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        (b"", "body"),
-        (b"{", "body"),
-        (b"[]", "body"),
-        (b"\xff", "body"),
-        (b"[" * 100_000, "body"),
-        (b'{"suite": "golden", "repeats": NaN}', "repeats"),
-        (b'{"suite": "golden", "max_cost_usd": Infinity}', "max_cost_usd"),
-        (b'{"suite": "golden", "repeats": ' + b"9" * 5000 + b"}", "body"),
-        (b'{"suite": "golden", "labels": {"a": "\\ud800"}}', "labels.a"),
-        (b'{"suite": "golden", "\\ud800": 1}', "body"),
-        (b"{}", "suite"),
-    ],
-)
-async def test_a_body_that_is_no_request_is_refused(api: Api, body: bytes, field: str) -> None:
-    headers = {"Content-Type": "application/json"}
-    assert refused_fields(await api.client.post(RUNS, content=body, headers=headers)) == [field]
-
-
-async def test_a_body_without_its_type_is_refused_with_the_remedy(api: Api) -> None:
-    response = await api.client.post(RUNS, content=b'{"suite": "golden"}')
-    assert refused_fields(response) == ["body"]
-    assert "application/json" in response.json()["errors"][0]["remedy"]
-
-
-async def test_a_run_too_large_to_plan_is_refused(api: Api) -> None:
-    await store(api, size=60)
-    response = await submit(api, models=[f"openai/m-{number}" for number in range(200)], repeats=100)
-    assert refused_fields(response) == ["repeats"]
-
-
-async def test_imported_questions_without_their_input_cannot_be_run(api: Api) -> None:
-    await store(api, input="")
-    assert refused_fields(await submit(api)) == ["suite"]
-
-
-async def test_judged_questions_get_the_default_judge(api: Api) -> None:
-    await store(api, scorer=JUDGED)
-    run = (await submit(api)).json()
-    assert (run["judge"], run["judge_version"]) == ("sim-judge", 1)
-    assert (await submit(api)).json()["judge_version"] == 1
-
-
-async def test_a_deterministic_suite_asks_no_judge(api: Api) -> None:
-    await store(api)
-    assert (await submit(api, judge="openai/gpt-4o")).json()["judge"] is None
-
-
-async def test_a_stored_judge_is_taken_by_its_name(api: Api) -> None:
-    await store(api, scorer=JUDGED)
-    for prompt in ("Be strict.", "Be stricter."):
-        body = {"name": "strict", "model": "openai/gpt-4o", "prompt": prompt}
-        assert (await api.client.post("/api/v1/judges", json=body)).status_code == 201
-    run = (await submit(api, judge="strict")).json()
-    assert (run["judge"], run["judge_version"]) == ("strict", 2)
-
-
-@pytest.mark.parametrize(("model", "judge"), [("bright", "bright"), ("bright", "also-bright")])
-async def test_a_judge_does_not_judge_itself_unless_asked_to(api: Api, model: str, judge: str) -> None:
-    await store(api, scorer=JUDGED)
-    assert refused_fields(await submit(api, models=[model], judge=judge)) == ["judge"]
-    run = await submit(api, models=[model], judge=judge, allow_self_judging=True)
-    assert run.json()["judge"] == judge
-
-
-async def test_without_any_judge_judged_questions_are_refused(
-    database_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    (tmp_path / "models.yaml").write_text(MODELS)
-    async with open_api(make_settings(database_url, redis_url, tmp_path)) as api:
-        await store(api, scorer=JUDGED)
-        assert refused_fields(await submit(api)) == ["judge"]
-
-
-async def test_the_same_request_under_one_key_is_one_run(api: Api) -> None:
-    await store(api)
-    key = {"Idempotency-Key": "night-1"}
-    first = await submit(api, key, models=["bright"])
-    again = await submit(api, key, models=["bright"], repeats=1)
-    assert (again.status_code, again.json()) == (202, first.json())
-    other = await submit(api, key, models=["dim"])
-    assert (other.status_code, other.json()["type"]) == (
-        409,
-        "urn:driftwarden:problem:idempotency-key-reused",
-    )
-    assert await count_runs(api) == 1
-
-
-async def test_a_repeated_request_finds_its_run_even_when_it_could_not_be_made_today(api: Api) -> None:
-    await store(api)
-    first = await submit(api, {"Idempotency-Key": "k"}, models=["bright"])
-    async with api.desk.connection() as connection:
-        await connection.execute("UPDATE suite_versions SET is_runnable = false")
-    again = await submit(api, {"Idempotency-Key": "k"}, models=["bright"])
-    assert again.json()["id"] == first.json()["id"]
-
-
-async def test_concurrent_twins_are_one_run(api: Api) -> None:
-    await store(api)
-    key = {"Idempotency-Key": "twins"}
-    twins = await asyncio.gather(*(submit(api, key) for _ in range(20)))
-    assert {(twin.status_code, twin.json()["id"]) for twin in twins} == {(202, twins[0].json()["id"])}
-    assert await count_runs(api) == 1
-
-
-@pytest.mark.parametrize("key", ["", "a b", "ä", "x" * 201])
-async def test_an_idempotency_key_has_a_form(api: Api, key: str) -> None:
-    await store(api)
-    assert refused_fields(await submit(api, {"Idempotency-Key": key.encode()})) == ["Idempotency-Key"]  # type: ignore[dict-item]
-
-
-async def test_a_run_is_accepted_while_redis_is_away(database_url: str, tmp_path: Path) -> None:
-    away = f"unix://{tmp_path}/nobody-listens"
-    async with open_api(make_settings(database_url, away, tmp_path)) as api:
-        await store(api)
-        assert (await submit(api)).status_code == 202
-        assert await count_runs(api) == 1
-
-
 async def test_runs_are_listed_newest_first_in_pages(api: Api) -> None:
-    await store(api)
+    await store_suite(api)
     made = [(await submit(api)).json()["id"] for _ in range(5)][::-1]
     first = (await api.client.get(RUNS, params={"limit": 3})).json()
     rest = (await api.client.get(RUNS, params={"limit": 3, "cursor": first["next_cursor"]})).json()
@@ -256,7 +27,7 @@ async def test_runs_are_listed_newest_first_in_pages(api: Api) -> None:
 
 
 async def test_a_page_that_is_exactly_full_is_the_last(api: Api) -> None:
-    await store(api)
+    await store_suite(api)
     for _ in range(2):
         await submit(api)
     page = (await api.client.get(RUNS, params={"limit": 2})).json()
@@ -274,8 +45,8 @@ async def test_a_page_that_is_exactly_full_is_the_last(api: Api) -> None:
     ],
 )
 async def test_runs_are_filtered(api: Api, wanted: dict[str, str], number: int) -> None:
-    await store(api)
-    await store(api, "silver")
+    await store_suite(api)
+    await store_suite(api, "silver")
     await submit(api, models=["bright"])
     await submit(api, suite="silver", models=["dim"])
     assert len((await api.client.get(RUNS, params=wanted)).json()["items"]) == number
