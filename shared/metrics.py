@@ -1,6 +1,8 @@
 """Every metric that a process exports, in base units, with labels that stay few."""
 
-from prometheus_client import Counter, Histogram, Info
+from prometheus_client import Counter, Histogram, Info, start_http_server
+
+from shared.settings import Settings
 
 # The buckets that OpenTelemetry's GenAI conventions give for `gen_ai.client.operation.duration`.
 REQUEST_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -28,3 +30,9 @@ HTTP_DURATION = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 BUILD = Info("driftwarden_build", "Version of Driftwarden and of LiteLLM.")
+
+
+def serve_metrics(settings: Settings) -> int:
+    """Serve /metrics of a process that has no HTTP server of its own; return the port that it has."""
+    server, _ = start_http_server(settings.metrics_port, settings.host)
+    return int(server.server_port)

@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 from arq.cron import cron
 from arq.worker import Worker
-from prometheus_client import start_http_server
 
 from services.scheduler.rescue import INTERVAL_SECONDS, rescue
 from shared.db.pool import open_pool
+from shared.metrics import serve_metrics
 from shared.queue import deserialize, open_redis, serialize
 from shared.settings import Settings
 
@@ -45,9 +45,7 @@ async def run(settings: Settings) -> None:
             log_results=False,
             handle_signals=False,
         )
-        if settings.metrics_port:
-            start_http_server(settings.metrics_port, settings.host)
-        log.info("scheduler.started")
+        log.info("scheduler.started", metrics_port=serve_metrics(settings))
         stopped = asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stopped.set)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import structlog
 from arq.worker import Retry
-from prometheus_client import start_http_server
 from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
@@ -25,6 +24,7 @@ from services.worker.writes import DatabaseErrors, ResultWriter
 from shared.db import runs
 from shared.db.pool import open_pool
 from shared.domain.runs import PairKey, RunId, RunState
+from shared.metrics import serve_metrics
 from shared.models import Catalogue
 from shared.queue import enqueue_run_job, open_redis
 from shared.settings import Settings
@@ -109,8 +109,6 @@ async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then drain."""
     async with open_worker(settings) as worker:
         await warm_up()
-        if settings.metrics_port:
-            start_http_server(settings.metrics_port, settings.host)
-        log.info("worker.started", slots=settings.worker_slots)
+        log.info("worker.started", slots=settings.worker_slots, metrics_port=serve_metrics(settings))
         await worker.main()
         await worker.close()
