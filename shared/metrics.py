@@ -1,6 +1,6 @@
 """Every metric that a process exports, in base units, with labels that stay few."""
 
-from prometheus_client import Counter, Histogram, Info, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
 
 from shared.settings import Settings
 
@@ -22,6 +22,12 @@ TOKENS = Counter("driftwarden_tokens_total", "Tokens as providers report them.",
 COST = Counter("driftwarden_cost_usd_total", "Money spent, where a price is known.", ["model", "role"])
 RETRIES = Counter("driftwarden_retries_total", "Attempts that failed in passing.", ["model", "reason"])
 RUNS_CLOSED = Counter("driftwarden_runs_closed_total", "Runs closed, by final state.", ["state"])
+
+INVARIANTS_BROKEN = Gauge(
+    "driftwarden_invariants_broken",
+    "Runs that break what must hold of every run, by invariant, as last looked at.",
+    ["invariant"],
+)
 
 HTTP_DURATION = Histogram(
     "driftwarden_http_request_duration_seconds",

@@ -25,6 +25,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 from shared.domain.runs import PairKey, RunId
 
 CONTROL_QUEUE = "driftwarden:runs"
+SCHEDULER_QUEUE = "driftwarden:scheduler"
 LIVE_QUEUES = "driftwarden:queues"  # a set: every queue that may hold a job; the claim drops the empty ones
 SENTINEL = "driftwarden:sentinel"
 
@@ -142,11 +143,18 @@ async def enqueue_pairs(redis: ArqRedis, run_id: RunId, pairs: Iterable[PairKey]
     return added
 
 
-async def enqueue_run_job(redis: ArqRedis, name: str, run_id: RunId) -> bool:
-    """Enqueue a control job for a run; False when the same one is queued or running already."""
-    job = await redis.enqueue_job(name, str(run_id), _job_id=f"{name}:{run_id}", _queue_name=CONTROL_QUEUE)
+async def enqueue_run_job(redis: ArqRedis, name: str, run_id: RunId, **terms: Any) -> bool:
+    """Enqueue a control job for a run; False when the same one is queued or running already, on any terms."""
+    job = await redis.enqueue_job(
+        name, str(run_id), _job_id=f"{name}:{run_id}", _queue_name=CONTROL_QUEUE, **terms
+    )
     await redis.sadd(LIVE_QUEUES, CONTROL_QUEUE)  # type: ignore[misc]  # typed for both of redis-py's clients
     return job is not None
+
+
+async def enqueue_detection(redis: ArqRedis, run_id: RunId) -> None:
+    """Have the watch look at once for what this run has finished; it looks by itself now and then, too."""
+    await redis.enqueue_job("detect", _job_id=f"detect:{run_id}", _queue_name=SCHEDULER_QUEUE)
 
 
 async def enqueue_check(redis: ArqRedis, check_id: str, models: Sequence[str], wait_seconds: float) -> None:

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     port: int = Field(8700, ge=0, le=65535)
     public_url: str | None = None
     auth: Literal["on", "off"] = "on"
+    secret_key: SecretStr | None = None
 
     models: Path | None = None
     data: Path = Path(".driftwarden")
@@ -34,6 +35,11 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(30.0, ge=0)
     max_output_tokens: int = Field(2048, ge=1)
     database_connections: int = Field(8, ge=2)
+
+    # The watch: how rarely it may alarm for nothing, how late a night may begin, how long a run may take.
+    nights_per_false_alarm: float = Field(365.0, ge=1)
+    night_grace_hours: float = Field(6.0, gt=0)
+    open_run_hours: float = Field(6.0, gt=0)
 
     metrics_port: int = Field(0, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -11,23 +11,31 @@ import structlog
 import uvicorn
 from fastapi import Depends
 from starlette.middleware import Middleware
-from starlette.responses import RedirectResponse
 
 from services.api import problems
 from services.api.auth import check_auth_settings
+from services.api.dashboard.pages import PAGES
+from services.api.dashboard.site import Site, make_site, serve_files
 from services.api.desk import Desk, open_desk
 from services.api.openapi import SCHEMA, DocumentedApi, refuse_unknown_parameters, serve_docs
 from services.api.reception import BodyLimit, Reception
 from services.api.routes import (
+    anchors,
+    backtests,
+    baselines,
     comparison,
+    drift,
     estimates,
     health,
     imports,
+    incidents,
     judges,
     keys,
     models,
+    rejudging,
     results,
     runs,
+    schedules,
     stats,
     suites,
 )
@@ -37,14 +45,21 @@ from shared.settings import Settings
 
 ROUTERS = (
     runs.router,
+    schedules.router,
+    drift.router,
+    incidents.router,
+    baselines.router,
     results.router,
     models.router,
     comparison.router,
     stats.router,
     estimates.router,
+    backtests.router,
     imports.router,
     suites.router,
     judges.router,
+    anchors.router,
+    rejudging.router,
     keys.router,
     health.router,
 )
@@ -57,6 +72,7 @@ class State(TypedDict):
     """What each request finds in `request.state`."""
 
     desk: Desk
+    site: Site
 
 
 def create_app(settings: Settings) -> DocumentedApi:
@@ -73,7 +89,7 @@ def create_app(settings: Settings) -> DocumentedApi:
         async with open_desk(settings, catalogue) as desk:
             api.openapi()  # made now, so that no request waits for it
             log.info("api.started", host=settings.host, port=settings.port, auth=settings.auth)
-            yield {"desk": desk}
+            yield {"desk": desk, "site": make_site(settings)}
 
     api = DocumentedApi(
         title="Driftwarden",
@@ -89,12 +105,10 @@ def create_app(settings: Settings) -> DocumentedApi:
     )
     for router in ROUTERS:
         api.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])
+    for pages in PAGES:
+        api.include_router(pages)
+    serve_files(api)
     serve_docs(api)
-
-    @api.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse("docs")
-
     return api
 
 

@@ -1,7 +1,7 @@
 """Who may do what: API keys as bearer tokens, or, with keys switched off, whoever sits at this machine."""
 
 import ipaddress
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -12,6 +12,8 @@ from services.api.problems import Forbidden, Unauthorized
 from shared.db.keys import Scope, use_key
 from shared.domain.errors import InvalidInput
 from shared.settings import Settings
+
+ANONYMOUS = "anonymous"  # nobody has a name where keys are switched off
 
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="API key", description="A key that `driftwarden keys create` has shown."
@@ -41,7 +43,7 @@ def needs(scope: Scope) -> Any:
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> None:
         if desk.settings.auth == "off":
-            _check_comes_from_here(request)
+            check_comes_from_here(request)
             return
         if credentials is None:
             raise _unauthorized("Send an API key: Authorization: Bearer KEY.")
@@ -56,7 +58,15 @@ def needs(scope: Scope) -> Any:
     return Depends(authorize)
 
 
-def _check_comes_from_here(request: Request) -> None:
+async def _name_actor(request: Request) -> str:
+    return getattr(request.state, "caller", ANONYMOUS)
+
+
+Actor: TypeAlias = Annotated[str, Depends(_name_actor)]
+"""Who acts, for the audit log: the name of the key that `needs` has found valid."""
+
+
+def check_comes_from_here(request: Request) -> None:
     """Without keys, a foreign web page in this machine's browser must not speak for its user."""
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     if not _is_local_url(f"//{host}") or (origin is not None and not _is_local_url(origin)):

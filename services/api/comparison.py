@@ -75,13 +75,15 @@ async def compare_runs(
     """Compare two finished runs, model by model, and read what flipped.
 
     Raises:
-        NotComparable: a run is still open, another judge graded, or no question has a score in both.
+        NotComparable: a run is still open, another judge graded other answers, or no question has a score in
+            both.
     """
     _refuse_open(baseline, candidate)
     async with desk.connection() as connection:
         before = await _read_side(connection, baseline, [match.before for match in matches])
         after = await _read_side(connection, candidate, [match.after for match in matches])
-    _refuse_another_grader(before, after)
+    if not share_answers(baseline, candidate, matches):
+        _refuse_another_grader(before, after)
     findings = await asyncio.to_thread(_compare, before, after, matches, margin)
     async with desk.connection() as connection:
         return findings, await _read_flips(connection, before, after, matches, findings.pooled)
@@ -117,6 +119,13 @@ def match_models(
         baseline_only=[name for name in baseline.models if name not in shared],
         candidate_only=[name for name in candidate.models if name not in shared],
     )
+
+
+def share_answers(baseline: Run, candidate: Run, matches: Sequence[Match]) -> bool:
+    """Whether the two runs score the very same answers, so that what differs is the judge's doing."""
+    origins = {run.rejudges or run.id for run in (baseline, candidate)}
+    same_models = all(match.before == match.after for match in matches)
+    return baseline.id != candidate.id and len(origins) == 1 and same_models
 
 
 def _refuse_absent(field: str, model: str | None, run: Run) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from services.api.comparison import Findings, Pairing
+from services.api.comparison import Findings, Pairing, share_answers
 from services.api.schemas import comparison as schemas
 from shared.db.runs import Run
 from shared.domain.comparison import CategoryComparison, Comparison
@@ -21,6 +21,7 @@ def describe(
     return schemas.RunComparison(
         baseline=schemas.ComparedRun(**asdict(baseline)),
         candidate=schemas.ComparedRun(**asdict(candidate)),
+        same_answers=share_answers(baseline, candidate, pairing.matches),
         margin=pooled.margin,
         verdict=findings.fleet.verdict,
         pooled=schemas.Paired(**_tell(pooled)),

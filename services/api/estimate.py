@@ -5,11 +5,12 @@ import asyncio
 from services.api.desk import Desk
 from services.api.schemas import estimates as schemas
 from services.api.schemas.runs import RunRequest
-from services.api.submission import check_request
+from services.api.submission import read_order
 from shared.db import suites
 from shared.db.judges import StoredJudge
 from shared.domain.cost import CostRange, PayerEstimate, RunEstimate, estimate
 from shared.domain.suites import sample
+from shared.orders import check_order
 
 NO_PRICE = "price unknown: state input_cost_per_token and output_cost_per_token in models.yaml"
 
@@ -21,7 +22,7 @@ async def estimate_run(desk: Desk, request: RunRequest) -> schemas.RunEstimate:
         InvalidInput: the same request could not be submitted; the field says why.
     """
     async with desk.connection() as connection:
-        order = await check_request(connection, desk.catalogue, request)
+        order = await check_order(connection, desk.catalogue, read_order(request))
         stored = await suites.read_questions(connection, order.suite.id)
     judge = order.judge.judge if isinstance(order.judge, StoredJudge) else order.judge
     prices = {model: desk.catalogue.resolve(model).prices for model in order.models}

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Literal, TypedDict
 
 from services.api.desk import Desk
+from services.api.linking import link_imports
 from services.api.problems import Problem
 from services.api.schemas.imports import Imported
 from services.api.schemas.imports import ImportedRun as ToldRun
@@ -40,19 +41,25 @@ async def open_imports(_: Any) -> AsyncIterator[ImportState]:
     yield {"import_turn": asyncio.Lock()}
 
 
-async def import_results(desk: Desk, content: bytes) -> Imported:
-    """Store the runs of a file as completed when they were measured.
+async def import_results(desk: Desk, content: bytes, actor: str, *, continues: str | None = None) -> Imported:
+    """Store the runs of a file as completed when they were measured; `continues`: as this schedule's history.
 
     Raises:
-        InvalidInput: a row is wrong, or a suite is known otherwise; the field says where.
+        InvalidInput: a row is wrong, a suite is known otherwise, or a run can't be that history; the field
+            says where.
         ResultsDiffer: a run of the same name was imported with other results before.
+        LinkedElsewhere: a run is the history of another schedule.
     """
     parsed = await asyncio.to_thread(_parse, content)
     async with desk.connection() as connection, connection.transaction():
         await imports.lock_imports(connection)
         shelf = Shelf(connection)
         told = [await _import_run(connection, shelf, run, identity) for run, identity in parsed]
-    return Imported(runs=told, rows=sum(run.rows for run in told))
+        if continues is not None:
+            named = [(run.run_id, run.source) for run in told]
+            new = await link_imports(connection, desk, continues, named, actor)
+            told = [run.model_copy(update={"is_newly_linked": run.run_id in new}) for run in told]
+    return Imported(runs=told, rows=sum(run.rows for run in told), continues=continues)
 
 
 def _parse(content: bytes) -> list[tuple[ImportedRun, str]]:

@@ -64,6 +64,10 @@ class RunFinished(Problem):
     status, title = HTTPStatus.CONFLICT, "Run finished"
 
 
+class NightTaken(Problem):
+    status, title = HTTPStatus.CONFLICT, "Night taken"
+
+
 class KeyReused(Problem):
     status, title = HTTPStatus.CONFLICT, "Idempotency key reused"
 

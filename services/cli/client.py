@@ -53,6 +53,9 @@ class Client:
     def post(self, path: str, body: Json | None = None, *, answer_seconds: float = ANSWER_SECONDS) -> Json:
         return self._read(self._ask("POST", path, json=body, answer_seconds=answer_seconds))
 
+    def put(self, path: str, body: Json) -> Json:
+        return self._read(self._ask("PUT", path, json=body))
+
     def post_once(self, path: str, body: Json, idempotency_key: str) -> Json:
         """Post what must not happen twice: with the key it is safe to try again when no answer came."""
         headers = {"Idempotency-Key": idempotency_key}

@@ -6,6 +6,7 @@ import typer
 
 from services.cli.comparison import describe_comparison
 from services.cli.help import LOOK, examples
+from services.cli.ids import find_run
 from services.cli.options import AsJson
 from services.cli.render import show, show_json
 from services.cli.server import connect
@@ -37,13 +38,14 @@ def compare(
 ) -> None:
     """Compare two runs on the questions that they share.
 
-    Runs whose answers were graded by different judges can't be compared; the server then says what to do.
+    Runs whose answers were graded by different judges can't be compared; the server then says what to do. A
+    run and its copy that `driftwarden rejudge` made compare the two judges, for the answers are the same.
     """
     with connect() as client:
         comparison = client.get(
             "/compare",
-            baseline=baseline,
-            candidate=candidate,
+            baseline=find_run(client, baseline),
+            candidate=find_run(client, candidate),
             model=model,
             baseline_model=baseline_model,
             candidate_model=candidate_model,

@@ -11,15 +11,17 @@ from services.cli.server import Json
 SHOWN_FLIPS = 10
 DIFFERENCE_HEADS = (">before", ">after", ">points", ">interval", ">broke", ">fixed")
 FINDINGS = {"pass": "not worse", "fail": "worse", "inconclusive": "open"}
+JUDGES_FINDINGS = {**FINDINGS, "pass": "not stricter", "fail": "stricter"}
 
 
 def describe_comparison(comparison: Json) -> Iterator[RenderableType]:
     """The verdict, each model's difference, where it lies, and the questions that flipped."""
     yield sentence(_tell_verdict(comparison))
     models = comparison["models"]
+    findings = JUDGES_FINDINGS if comparison["same_answers"] else FINDINGS
     yield table(
         ["~model", *DIFFERENCE_HEADS, "so"],
-        [[_name_model(model), *_write_difference(model), FINDINGS[model["verdict"]]] for model in models],
+        [[_name_model(model), *_write_difference(model), findings[model["verdict"]]] for model in models],
     )
     categories = [
         [_name_model(model), category["category"], *_write_difference(category)]
@@ -39,6 +41,13 @@ def _tell_verdict(comparison: Json) -> str:
     pooled, margin = comparison["pooled"], 100 * comparison["margin"]
     fits = f"anything from {points_interval(pooled['lower'], pooled['upper'])} points fits the data"
     on = f"on {many(pooled['questions'], 'pair')} of answers"
+    if comparison["same_answers"]:
+        before, after = (_name_judge(comparison[side]) for side in ("baseline", "candidate"))
+        return (
+            f"TWO JUDGES: both runs score the same answers, so what differs is the judges' doing, not the"
+            f" models'. {before} gives {share(pooled['baseline_accuracy'])}, {after}"
+            f" {share(pooled['candidate_accuracy'])} {on}; {fits}."
+        )
     match comparison["verdict"]:
         case "pass":
             return f"PASS: the candidate is not worse by {margin:.1f} points or more, {on}; {fits}."
@@ -50,6 +59,10 @@ def _tell_verdict(comparison: Json) -> str:
                 f"About {count(pooled['questions_needed'])} pairs would settle it, "
                 f"or {count(pooled['questions_needed_with_4_repeats'])} asked four times each."
             )
+
+
+def _name_judge(run: Json) -> str:
+    return f"{run['judge']} v{run['judge_version']}"
 
 
 def _name_model(model: Json) -> str:

@@ -6,9 +6,27 @@ from typing import Annotated
 
 import typer
 
-from services.cli import compare, judges, keys, models, processes, results, runs, stats, submit, suites
+from services.cli import (
+    anchors,
+    backtest,
+    baselines,
+    compare,
+    drift,
+    incidents,
+    judges,
+    keys,
+    models,
+    processes,
+    rejudge,
+    results,
+    runs,
+    schedules,
+    stats,
+    submit,
+    suites,
+)
 from services.cli.failures import CommandFailed
-from services.cli.help import MANAGE, InSections, examples
+from services.cli.help import LOOK, MANAGE, InSections, examples
 from services.cli.render import make_printable
 
 app = typer.Typer(
@@ -26,9 +44,10 @@ app = typer.Typer(
         "models                               see the leaderboard",
     ),
 )
-for commands in (submit, runs, results, models, compare, stats, processes):
+for commands in (submit, rejudge, drift, runs, results, models, compare, backtest, stats, processes):
     app.add_typer(commands.commands)
-for group in (suites, judges, keys):
+app.add_typer(incidents.commands, rich_help_panel=LOOK)
+for group in (schedules, baselines, suites, judges, anchors, keys):
     app.add_typer(group.commands, rich_help_panel=MANAGE)
 
 

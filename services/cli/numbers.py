@@ -24,6 +24,12 @@ def many(number: int, noun: str) -> str:
     return f"{count(number)} {noun}" + ("" if number == 1 else "s")
 
 
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `3rd`, `4th`."""
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
 def share(ratio: float | None) -> str:
     """A share in percent, 1 decimal; rounding alone never makes it all or nothing."""
     if ratio is None:

@@ -39,6 +39,15 @@ STATE_STYLES = {
     "submitted": "cyan",
     "planned": "cyan",
     "running": "cyan",
+    "missed": "yellow",
+    "paused": "yellow",
+    "alert": "red",
+    "alarm": "red",
+    "watch": "yellow",
+    "watched": "yellow",
+    "no_data": "yellow",
+    "open": "red",
+    "acknowledged": "yellow",
 }
 
 
@@ -128,5 +137,5 @@ def more() -> RenderableType:
 
 
 def state(name: str) -> Text:
-    """A run's state as a word; colour is spent on what did not go as it should."""
+    """The state of a run or a night as a word; colour is spent on what did not go as it should."""
     return Text(name.replace("_", " "), style=STATE_STYLES.get(name, ""))

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from services.cli.failures import Refused
 from services.cli.help import LOOK, MANAGE, examples
+from services.cli.ids import find_run
 from services.cli.numbers import NOT_MEASURED, count, many, score
 from services.cli.options import AsJson, Limit, RunArgument
 from services.cli.render import sentence, show, show_json, table, tell
@@ -61,7 +62,7 @@ def results(
     """List a run's answers with their scores and reasons."""
     with connect() as client:
         page = client.list_items(
-            f"/runs/{segment(run)}/results", limit,
+            f"/runs/{segment(find_run(client, run))}/results", limit,
             model=model, category=category, state=state, question=question, passed=passed, text=text,
         )  # fmt: skip
     if as_json:
@@ -95,7 +96,7 @@ def export(
     with (
         connect() as client,
         client.stream(
-            f"/runs/{segment(run)}/export",
+            f"/runs/{segment(find_run(client, run))}/export",
             format=format,
             model=model,
             category=category,
@@ -110,9 +111,17 @@ def export(
             file.write(chunk)
 
 
-@commands.command("import-results", rich_help_panel=MANAGE, epilog=examples("import-results history.jsonl"))
+@commands.command(
+    "import-results",
+    rich_help_panel=MANAGE,
+    epilog=examples("import-results history.jsonl", "import-results history.jsonl --continues nightly"),
+)
 def import_results(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, one result each.")],
+    continues: Annotated[
+        str | None,
+        typer.Option(metavar="SCHEDULE", help="Make them this schedule's history, before its first night."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import results that another tool has measured.
@@ -124,7 +133,7 @@ def import_results(
     """
     with connect() as client, _open_with_progress(file) as content:
         chunks = iter(lambda: content.read(CHUNK_BYTES), b"")
-        answer = client.upload("/results:import", chunks, answer_seconds=IMPORT_SECONDS)
+        answer = client.upload("/results:import", chunks, answer_seconds=IMPORT_SECONDS, continues=continues)
     if as_json:
         show_json(answer)
     else:
@@ -162,6 +171,11 @@ def describe_import(answer: Json) -> Iterator[RenderableType]:
         ],
     )
     yield sentence(f"{many(answer['rows'], 'row')} in {many(len(answer['runs']), 'run')}.")
+    if answer["continues"]:
+        new = sum(run["is_newly_linked"] for run in answer["runs"])
+        were = len(answer["runs"]) - new
+        before = f" {many(were, 'run')} had been before." if were else ""
+        yield sentence(f"Now history of {answer['continues']}: {many(new, 'run')}.{before}")
 
 
 def _name_outcome(row: Json) -> str:

@@ -4,7 +4,19 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 
-from services.cli.numbers import count, interval, many, moment, plain, seconds, share, tally, usd, usd_range
+from services.cli.numbers import (
+    count,
+    interval,
+    many,
+    moment,
+    ordinal,
+    plain,
+    seconds,
+    share,
+    tally,
+    usd,
+    usd_range,
+)
 from services.cli.render import facts, more, sentence, state, table
 from services.cli.server import Json
 
@@ -18,12 +30,12 @@ def describe_runs(page: Json) -> Iterator[RenderableType]:
         yield sentence("No run matches.")
         return
     yield table(
-        ["run", "state", "~suite", "created (UTC)"],
+        ["run", "state", "~suite or night", "created (UTC)"],
         [
             [
                 run["id"],
                 state(run["state"]),
-                f"{run['suite']} v{run['suite_version']}",
+                _name_night(run) or f"{run['suite']} v{run['suite_version']}",
                 moment(run["created_at"]),
             ]
             for run in page["items"]
@@ -31,6 +43,14 @@ def describe_runs(page: Json) -> Iterator[RenderableType]:
     )
     if page.get("next_cursor"):
         yield more()
+
+
+def _name_night(run: Json) -> str | None:
+    """Where a schedule's run stands: `nightly, 2026-11-21`; None for a run of no schedule."""
+    if run["schedule"] is None:
+        return None
+    again = f" ({ordinal(run['attempt'])} confirmation)" if run["attempt"] else ""
+    return f"{run['schedule']}, {run['night']}{again}"
 
 
 def describe_run(run: Json) -> Iterator[RenderableType]:
@@ -44,6 +64,7 @@ def describe_run(run: Json) -> Iterator[RenderableType]:
             ("why", run["error"]),
             ("stops", _name_stop(run)),
             ("kind", run["kind"]),
+            ("night", _name_night(run)),
             ("suite", f"{run['suite']} v{run['suite_version']}"),
             ("questions", f"a sample of {count(run['sample'])}" if run["sample"] else None),
             ("repeats", count(run["repeats"]) if run["repeats"] > 1 else None),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.help import LOOK, MEASURE, examples
+from services.cli.ids import find_run
 from services.cli.options import AsJson, Limit, RunArgument
 from services.cli.render import show, show_json, tell
 from services.cli.run_tables import describe_run, describe_runs
@@ -39,7 +40,7 @@ def runs(
 def show_run(run: RunArgument, as_json: AsJson = False) -> None:
     """Show one run: its progress, in the end its results."""
     with connect() as client:
-        detail = client.get(f"/runs/{segment(run)}")
+        detail = client.get(f"/runs/{segment(find_run(client, run))}")
     if as_json:
         show_json(detail)
     else:
@@ -50,7 +51,7 @@ def show_run(run: RunArgument, as_json: AsJson = False) -> None:
 def cancel(run: RunArgument, as_json: AsJson = False) -> None:
     """Stop a run. Questions that are being answered at this moment are still scored; the rest is skipped."""
     with connect() as client:
-        stopping = client.post(f"/runs/{segment(run)}/cancel")
+        stopping = client.post(f"/runs/{segment(find_run(client, run))}/cancel")
     if as_json:
         show_json(stopping)
     else:

@@ -111,9 +111,9 @@ def run(
             return
         accepted = client.post_once("/runs", chosen, idempotency_key=str(uuid4()))
         if wait:
-            _wait(client, accepted, as_json)
+            wait_and_show(client, accepted, as_json)
         else:
-            _announce(accepted, as_json)
+            announce(accepted, as_json)
 
 
 def _name_suite(client: "Client", name_or_file: str) -> str:
@@ -162,7 +162,8 @@ def _show_estimate(estimate: Json, as_json: bool) -> None:
         show(*describe_estimate(estimate))
 
 
-def _announce(accepted: Json, as_json: bool) -> None:
+def announce(accepted: Json, as_json: bool) -> None:
+    """Print the id of a run that goes on at the server."""
     if as_json:
         show_json(accepted)
         return
@@ -170,7 +171,7 @@ def _announce(accepted: Json, as_json: bool) -> None:
     tell(f"The run is accepted. Look at it with `driftwarden show {accepted['id']}`.")
 
 
-def _wait(client: "Client", accepted: Json, as_json: bool) -> None:
+def wait_and_show(client: "Client", accepted: Json, as_json: bool) -> None:
     """Wait for the run and show its results; exit code 1 unless it was completed."""
     from services.cli.watch import wait_for_run
 

@@ -1,43 +1,63 @@
-"""The scheduler process: the watch over runs, on a queue of its own; any number of replicas may run."""
+"""The scheduler process: the watch over runs and nights, on a queue of its own.
+
+Any number of replicas may run: arq lets one of them take each turn, and no verb relies on that.
+"""
 
 import asyncio
+import os
 import signal
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from arq.cron import cron
-from arq.worker import Worker
+from arq.worker import Worker, func
 
+from services.scheduler.detect import detect as detect_drift
+from services.scheduler.invariants import check_invariants
+from services.scheduler.nightly import open_due_nights
 from services.scheduler.rescue import INTERVAL_SECONDS, rescue
 from shared.db.pool import open_pool
 from shared.metrics import serve_metrics
-from shared.queue import deserialize, open_redis, serialize
+from shared.models import Catalogue
+from shared.queue import SCHEDULER_QUEUE, deserialize, open_redis, serialize
 from shared.settings import Settings
 
-QUEUE = "driftwarden:scheduler"
+EVERY_INTERVAL = set(range(0, 60, INTERVAL_SECONDS))
+DETECTION_SECONDS = 600  # long enough to fold years of a fleet anew
+EVERY_FIVE_MINUTES = set(range(0, 60, 5))
 
 log = structlog.get_logger()
 
 
 async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM."""
+    catalogue = Catalogue.load(settings.models_file, os.environ)
     async with open_pool(settings) as pool, open_redis(settings.redis_url.get_secret_value()) as redis:
 
         async def rescue_lost_work(ctx: dict[Any, Any]) -> None:
             await rescue(pool, redis, datetime.now(UTC))
 
+        async def open_nights(ctx: dict[Any, Any]) -> None:
+            await open_due_nights(pool, redis, catalogue, settings, datetime.now(UTC))
+
+        async def detect(ctx: dict[Any, Any]) -> None:
+            await detect_drift(pool, redis, catalogue, datetime.now(UTC))
+
+        async def check(ctx: dict[Any, Any]) -> None:
+            await check_invariants(pool, settings, datetime.now(UTC))
+
+        turns = (
+            cron(rescue_lost_work, name="rescue", second=EVERY_INTERVAL, timeout=60, run_at_startup=True),
+            cron(open_nights, name="open_nights", second=EVERY_INTERVAL, timeout=60, run_at_startup=True),
+            cron(detect, second=EVERY_INTERVAL, timeout=DETECTION_SECONDS, run_at_startup=True),
+            cron(check, name="check_invariants", minute=EVERY_FIVE_MINUTES, second=0, timeout=60),
+        )
         worker = Worker(
-            cron_jobs=[
-                cron(
-                    rescue_lost_work,
-                    name="rescue",
-                    second=set(range(0, 60, INTERVAL_SECONDS)),
-                    timeout=60,
-                    run_at_startup=True,
-                )
-            ],
-            queue_name=QUEUE,
+            [func(detect, name="detect", timeout=DETECTION_SECONDS)],
+            cron_jobs=turns,
+            queue_name=SCHEDULER_QUEUE,
+            poll_delay=0.2,
             redis_pool=redis,
             job_serializer=serialize,
             job_deserializer=deserialize,

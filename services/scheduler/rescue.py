@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from arq.connections import ArqRedis
 
-from shared.db import pairs, runs
+from shared.db import anchors, pairs, runs
 from shared.db.pool import Pool
 from shared.db.runs import Run
 from shared.domain.runs import RunId, RunState
@@ -23,6 +23,7 @@ from shared.queue import (
 )
 
 INTERVAL_SECONDS = 10
+ANCHORS_WORTH_JUDGING = timedelta(days=1)  # after that, what the judge says is no longer of that night
 PATIENCE = timedelta(seconds=INTERVAL_SECONDS)
 
 log = structlog.get_logger()
@@ -50,6 +51,9 @@ async def rescue(pool: Pool, redis: ArqRedis, now: datetime) -> Counter[str]:
         for run_id, model in _lost(open_pairs, queued):
             lost = await pairs.list_open_pairs(connection, run_id, model)
             done["pairs_requeued"] += await enqueue_pairs(redis, run_id, lost)
+        created = now - ANCHORS_WORTH_JUDGING, now - PATIENCE
+        for run_id in await anchors.list_owing_runs(connection, *created):
+            done["judge_anchors"] += await enqueue_run_job(redis, "judge_anchors", run_id)
     if done.total():
         log.warning("rescue.done", **done)
     return done

@@ -2,19 +2,29 @@
 
 import asyncio
 import csv
-import os
-import shlex
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+import httpx
+
+from services.standalone.degradation import ReplaceWeights, play_degradation
 from services.standalone.errors import CannotStart
-from services.standalone.instance import Client, reserve_port
-from services.standalone.supervisor import Program, supervise
-from services.standalone.up import UpOptions, answers_at, run_instance, run_until_signalled
+from services.standalone.instance import reserve_port
+from services.standalone.real_model import find_weights
+from services.standalone.stage import Stage, open_stage
+from services.standalone.story import play
+from services.standalone.supervisor import Program, say_on_stderr, supervise
+from services.standalone.up import (
+    SIMULATOR_PORT,
+    UpOptions,
+    answers_at,
+    run_instance,
+    run_until_signalled,
+)
 from shared.settings import Settings
 
 GOLDEN = Path("suites/golden.csv")
@@ -25,7 +35,7 @@ MANNERS = {"DRIFTWARDEN_MAX_ATTEMPTS": "2", "DRIFTWARDEN_AUTH": "off", "DRIFTWAR
 
 
 async def demo(settings: Settings, *, real: bool, stay: bool) -> None:
-    """Evaluate eleven simulated models, or one small real one; then, if wanted, stay up until Ctrl-C.
+    """Evaluate models and watch them drift: simulated ones, or a small real one; then stay up, if wanted.
 
     Everything lives in a temporary folder and goes with it.
 
@@ -46,65 +56,90 @@ class Theatre:
     stay: bool
 
     async def play_simulated(self, hurry: asyncio.Event) -> None:
-        options = UpOptions(
-            self.settings,
-            workers=2,
-            simulator_config=STAGE / "simulator.yaml",
-            environment={**MANNERS, "DRIFTWARDEN_MODELS": str(STAGE / "models.yaml")},
-        )
-        await self._play(options, hurry, GOLDEN, sample=50)
+        async with open_simulation(self.folder, self.settings, hurry) as (stage, simulator):
+            await stage.type("suite", "import", str(GOLDEN))
+            await stage.type("run", "--suite", GOLDEN.stem, "--sample", "50", "--wait")
+            await play(stage, simulator)
+            await self._stay_up(stage)
 
     async def play_real(self, hurry: asyncio.Event) -> None:
         checkable = self.folder / "golden-checkable.csv"
         keep_checkable(GOLDEN, checkable)
-        with reserve_port("127.0.0.1", REAL_MODEL_PORT, required=False) as port:
-            address = f"http://127.0.0.1:{port}"
-            model = Program(
-                "the real model",
-                (sys.executable, "-m", "services.standalone.real_model", "--port", str(port)),
-                is_ready=answers_at(f"{address}/health"),
-                output=self.folder / "model.log",
-            )
-            environment = {
-                **MANNERS,
-                "DRIFTWARDEN_MODELS": str(STAGE / "real-models.yaml"),
-                "DRIFTWARDEN_REAL_MODEL_URL": f"{address}/v1",
-            }
-            async with supervise(model, hurry=hurry):
-                await self._play(
-                    UpOptions(self.settings, environment=environment), hurry, checkable, sample=60
+        async with open_real_model(self.folder, self.settings, hurry) as (stage, replace_weights):
+            await stage.type("suite", "import", str(checkable))
+            await stage.type("run", "--suite", checkable.stem, "--sample", "60", "--wait")
+            await play_degradation(stage, self.folder, replace_weights)
+            await self._stay_up(stage)
+
+    async def _stay_up(self, stage: Stage) -> None:
+        if self.stay:
+            say_on_stderr(f"\nDriftwarden is up: {stage.client.url}, its API at {stage.client.url}/docs")
+            say_on_stderr("Press Ctrl-C to stop; the demo keeps nothing.")
+            await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def open_simulation(
+    folder: Path, settings: Settings, hurry: asyncio.Event
+) -> AsyncIterator[tuple[Stage, httpx.AsyncClient]]:
+    """An instance with the demo's simulated provider, and a client that can change the provider."""
+    with reserve_port("127.0.0.1", SIMULATOR_PORT, required=False) as port:
+        address = f"http://127.0.0.1:{port}"
+        files = ("--config", str(STAGE / "simulator.yaml"), "--port", str(port))
+        provider = Program(
+            "simulator",
+            (sys.executable, "-m", "services.simulator", *files),
+            is_ready=answers_at(f"{address}/healthz"),
+            output=folder / "simulator.log",
+        )
+        environment = {
+            **MANNERS,
+            "DRIFTWARDEN_MODELS": str(STAGE / "models.yaml"),
+            "DRIFTWARDEN_SIMULATOR_URL": f"{address}/v1",
+        }
+        options = UpOptions(settings, workers=2, environment=environment)
+        async with (
+            supervise(provider, hurry=hurry),
+            run_instance(options, hurry) as client,
+            open_stage(client) as stage,
+            httpx.AsyncClient(base_url=address, timeout=30, trust_env=False) as simulator,
+        ):
+            yield stage, simulator
+
+
+@asynccontextmanager
+async def open_real_model(
+    folder: Path, settings: Settings, hurry: asyncio.Event
+) -> AsyncIterator[tuple[Stage, ReplaceWeights]]:
+    """An instance with the small real model, and a way to serve other weights under its name."""
+    with reserve_port("127.0.0.1", REAL_MODEL_PORT, required=False) as port:
+        address = f"http://127.0.0.1:{port}"
+        environment = {
+            **MANNERS,
+            "DRIFTWARDEN_MODELS": str(STAGE / "real-models.yaml"),
+            "DRIFTWARDEN_REAL_MODEL_URL": f"{address}/v1",
+        }
+        async with (
+            AsyncExitStack() as serving,
+            run_instance(UpOptions(settings, environment=environment), hurry) as client,
+            open_stage(client) as stage,
+        ):
+
+            async def replace_weights(weights: Path) -> None:
+                await serving.aclose()
+                model = Program(
+                    "the real model",
+                    (
+                        *(sys.executable, "-m", "services.standalone.real_model"),
+                        *("--port", str(port), "--weights", str(weights)),
+                    ),
+                    is_ready=answers_at(f"{address}/health"),
+                    output=folder / "model.log",
                 )
+                await serving.enter_async_context(supervise(model, hurry=hurry))
 
-    async def _play(self, options: UpOptions, hurry: asyncio.Event, suite: Path, *, sample: int) -> None:
-        async with run_instance(options, hurry) as client:
-            type_command = partial(run_command, client)
-            await type_command("suite", "import", str(suite))
-            await type_command("run", "--suite", suite.stem, "--sample", str(sample), "--wait")
-            if self.stay:
-                options.say(f"\nDriftwarden is up: {client.url}, its API at {client.url}/docs")
-                options.say("Press Ctrl-C to stop; the demo keeps nothing.")
-                await asyncio.Event().wait()
-
-
-async def run_command(client: Client, *arguments: str) -> None:
-    """Show a command as one would type it, and run it against this server."""
-    print(f"\n$ driftwarden {shlex.join(arguments)}", flush=True)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", *arguments),
-        env={**os.environ, **access_of(client)},
-        start_new_session=True,  # Ctrl-C is ours to handle
-    )
-    try:
-        if await process.wait() != 0:
-            raise CannotStart("The demo ends here: this command failed.")
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-def access_of(client: Client) -> Mapping[str, str]:
-    return {"DRIFTWARDEN_URL": client.url, "DRIFTWARDEN_API_KEY": client.api_key}
+            await replace_weights(find_weights())
+            yield stage, replace_weights
 
 
 def keep_checkable(source: Path, target: Path) -> None:

@@ -50,5 +50,7 @@ def serve(weights: Path, port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve a small real model on loopback.")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--weights", type=Path, help="a GGUF file other than the package's")
+    arguments = parser.parse_args()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    serve(find_weights(), parser.parse_args().port)
+    serve(arguments.weights or find_weights(), arguments.port)

@@ -14,7 +14,9 @@ from shared.db import pairs
 from shared.db.pairs import OpenPair, PairStep
 from shared.domain.cost import cost
 from shared.domain.errors import ErrorKind, InvalidInput
+from shared.domain.formats import has_format_failure
 from shared.domain.judging import Judge, messages, parse_verdict
+from shared.domain.refusals import is_refusal
 from shared.domain.retrying import wait_seconds
 from shared.domain.runs import Answer, PairKey, PairState, unmeasurable
 from shared.domain.scoring import Outcome, Unscored, Verdict, score_answer
@@ -73,7 +75,9 @@ async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -
     if outcome is not None:
         await _close(bench, key, pair, outcome, answer=answer)
         return None
-    if await bench.writer.record(PairStep(key, PairState.PENDING, PairState.ANSWERED, answer=answer)):
+    refused = _has_refused(answer)
+    step = PairStep(key, PairState.PENDING, PairState.ANSWERED, answer=answer, refused=refused)
+    if await bench.writer.record(step):
         return replace(pair, state=PairState.ANSWERED, response=answer.response)
     return None
 
@@ -83,7 +87,7 @@ async def _judge(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) ->
     assert terms.judge is not None, "a run with judged questions is submitted with a judge"
     assert pair.response is not None, "an answered pair holds its answer"
     try:
-        outcome, judgement = await _ask_judge(bench, terms.judge, pair.question, pair.response)
+        outcome, judgement = await ask_judge(bench, terms.judge, pair.question, pair.response)
     except Transient as fault:
         unavailable = Transient(ErrorKind.JUDGE_UNAVAILABLE, str(fault), fault.retry_after_seconds)
         await _try_again(bench, key, pair, unavailable, failed_before=pair.judge_attempts)
@@ -93,7 +97,12 @@ async def _judge(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) ->
         await _close(bench, key, pair, outcome, judgement=judgement)
 
 
-async def _ask_judge(bench: Bench, judge: Judge, question: Question, response: str) -> tuple[Outcome, Answer]:
+async def ask_judge(bench: Bench, judge: Judge, question: Question, response: str) -> tuple[Outcome, Answer]:
+    """Have the judge score one answer; a verdict that can't be read is asked for again, and costs so.
+
+    Raises:
+        Transient, Permanent: the judge gave no reply.
+    """
     prompt = messages(judge, question, response)
     reading = await _call(bench, judge.model, prompt, judge.parameters, role="judge")
     verdict = _read_verdict(reading)
@@ -166,7 +175,16 @@ async def _close(
 ) -> None:
     """Write a pair's last step and its one log line."""
     after = _final_state(outcome, has_answer=answer is not None or pair.state is PairState.ANSWERED)
-    step = PairStep(key, pair.state, after, answer=answer, judgement=judgement, outcome=outcome)
+    step = PairStep(
+        key,
+        pair.state,
+        after,
+        answer=answer,
+        judgement=judgement,
+        outcome=outcome,
+        refused=_has_refused(answer),
+        format_failed=_has_format_failed(pair, answer, outcome),
+    )
     if not await bench.writer.record(step):
         return
     told = outcome.kind if isinstance(outcome, Unscored) else "scored"
@@ -180,6 +198,18 @@ async def _close(
         judge_ms=round(1000 * judgement.latency_seconds) if judgement else None,
         cost_usd=str(step.cost_usd),
     )
+
+
+def _has_refused(answer: Answer | None) -> bool | None:
+    """Known for every answer with text, scored or not; an answer stored before has its fact already."""
+    return is_refusal(answer.response) if answer and answer.response.strip() else None
+
+
+def _has_format_failed(pair: OpenPair, answer: Answer | None, outcome: Outcome) -> bool | None:
+    response = answer.response if answer else pair.response
+    if response is None or isinstance(outcome, Unscored):
+        return None
+    return has_format_failure(pair.question, response, outcome)
 
 
 def _final_state(outcome: Outcome, *, has_answer: bool) -> PairState:

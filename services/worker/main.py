@@ -11,6 +11,7 @@ from arq.worker import Retry
 from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
+from services.worker.anchors import judge_anchors as judge
 from services.worker.bench import Bench
 from services.worker.check import check_models as check
 from services.worker.claim import ClaimingWorker
@@ -18,15 +19,16 @@ from services.worker.evaluate import TryAgain
 from services.worker.evaluate import evaluate_pair as evaluate
 from services.worker.finalize import finalize_run as finalize
 from services.worker.plan import plan_run as plan
+from services.worker.probe import probe_identity as probe
 from services.worker.provider import warm_up
+from services.worker.stop import stop_for_budget
 from services.worker.stop import stop_run as stop
 from services.worker.writes import DatabaseErrors, ResultWriter
-from shared.db import runs
 from shared.db.pool import open_pool
-from shared.domain.runs import PairKey, RunId, RunState
+from shared.domain.runs import PairKey, RunId
 from shared.metrics import serve_metrics
 from shared.models import Catalogue
-from shared.queue import enqueue_run_job, open_redis
+from shared.queue import enqueue_detection, open_redis
 from shared.settings import Settings
 
 DATABASE_RETRY_SECONDS = 5.0
@@ -57,6 +59,16 @@ async def finalize_run(ctx: Context, run_id: str) -> None:
         await finalize(ctx["bench"].pool, RunId(UUID(run_id)))
 
 
+async def probe_identity(ctx: Context, run_id: str) -> None:
+    async with _retrying():
+        await probe(ctx["bench"].pool, ctx["bench"].catalogue, RunId(UUID(run_id)))
+
+
+async def judge_anchors(ctx: Context, run_id: str, repeats: int = 1) -> None:
+    async with _retrying():
+        await judge(ctx["bench"], ctx["redis"], RunId(UUID(run_id)), repeats)
+
+
 async def check_models(ctx: Context, check_id: str, models: list[str]) -> None:
     await check(ctx["bench"].catalogue, ctx["redis"], check_id, models)
 
@@ -81,12 +93,17 @@ async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterat
         pool = await stack.enter_async_context(open_pool(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
 
-        async def stop_for_budget(run_id: RunId) -> None:
+        async def stop_spent(run_id: RunId) -> None:
             async with pool.acquire() as connection:
-                if await runs.request_stop(connection, run_id, RunState.STOPPED_BY_BUDGET):
-                    await enqueue_run_job(redis, "stop_run", run_id)
+                await stop_for_budget(connection, redis, run_id)
 
-        writer = ResultWriter(pool, on_closed=lambda run_id: finalize(pool, run_id), on_spent=stop_for_budget)
+        async def close(run_id: RunId) -> bool:
+            is_closed = await finalize(pool, run_id)
+            if is_closed:
+                await enqueue_detection(redis, run_id)
+            return is_closed
+
+        writer = ResultWriter(pool, on_closed=close, on_spent=stop_spent)
         await stack.enter_async_context(writer.writing())
 
         def limit_for(model: str) -> int:
@@ -94,7 +111,7 @@ async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterat
             return (entry and entry.max_parallel_requests) or settings.model_slots
 
         yield ClaimingWorker(
-            [evaluate_pair, plan_run, stop_run, finalize_run, check_models],
+            [evaluate_pair, plan_run, stop_run, finalize_run, judge_anchors, probe_identity, check_models],
             redis=redis,
             limit_for=limit_for,
             max_jobs=settings.worker_slots,

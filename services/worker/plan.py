@@ -4,11 +4,12 @@ import structlog
 from arq.connections import ArqRedis
 
 from services.worker.finalize import finalize_run
-from shared.db import pairs, runs, suites
-from shared.db.pool import Pool
-from shared.domain.runs import RunId
+from shared.db import anchors, pairs, rejudging, runs, suites
+from shared.db.pool import Connection, Pool
+from shared.db.runs import Run
+from shared.domain.runs import RunId, RunKind
 from shared.domain.suites import sample
-from shared.queue import enqueue_pairs
+from shared.queue import enqueue_pairs, enqueue_run_job
 
 log = structlog.get_logger()
 
@@ -21,13 +22,23 @@ async def plan_run(pool: Pool, redis: ArqRedis, run_id: RunId) -> None:
             if run is None or run.state.is_final:
                 return
             if run.stop_reason is None:
-                stored = await suites.read_questions(connection, run.suite_version_id)
-                chosen = sample([s.question for s in stored], run.sample or len(stored))
-                ids = {question.id for question in chosen}
-                numbers = [s.number for s in stored if s.question.id in ids]
-                planned = await pairs.plan_pairs(connection, run_id, run.models, numbers, run.repeats)
+                planned = await _plan_pairs(connection, run)
                 await runs.mark_planned(connection, run_id, planned)
                 log.info("run.planned", run=str(run_id), pairs=planned, models=len(run.models))
         await enqueue_pairs(redis, run_id, await pairs.list_open_pairs(connection, run_id))
+        if run.kind is RunKind.NIGHTLY:
+            await enqueue_run_job(redis, "probe_identity", run_id)
+        if not await anchors.are_judged(connection, run_id):
+            await enqueue_run_job(redis, "judge_anchors", run_id)
         await runs.mark_running(connection, run_id)
     await finalize_run(pool, run_id)
+
+
+async def _plan_pairs(connection: Connection, run: Run) -> int:
+    if run.rejudges is not None:
+        return await rejudging.copy_pairs(connection, run.id, run.rejudges)
+    stored = await suites.read_questions(connection, run.suite_version_id)
+    chosen = sample([s.question for s in stored], run.sample or len(stored))
+    ids = {question.id for question in chosen}
+    numbers = [s.number for s in stored if s.question.id in ids]
+    return await pairs.plan_pairs(connection, run.id, run.models, numbers, run.repeats)

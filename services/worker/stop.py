@@ -4,10 +4,10 @@ from arq.connections import ArqRedis
 
 from services.worker.finalize import finalize_run
 from shared.db import pairs, runs
-from shared.db.pool import Pool
+from shared.db.pool import Connection, Pool
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import RunId, RunState
-from shared.queue import running_pairs, withdraw_pairs
+from shared.queue import enqueue_run_job, running_pairs, withdraw_pairs
 
 REASONS = {RunState.CANCELLED: ErrorKind.CANCELLED, RunState.STOPPED_BY_BUDGET: ErrorKind.BUDGET}
 
@@ -27,3 +27,9 @@ async def stop_run(pool: Pool, redis: ArqRedis, run_id: RunId) -> None:
         await pairs.skip_open_pairs(connection, run_id, kind, except_for=in_flight)
     await withdraw_pairs(redis, run_id)
     await finalize_run(pool, run_id)
+
+
+async def stop_for_budget(connection: Connection, redis: ArqRedis, run_id: RunId) -> None:
+    """Have a run stopped whose allowance is used up."""
+    if await runs.request_stop(connection, run_id, RunState.STOPPED_BY_BUDGET):
+        await enqueue_run_job(redis, "stop_run", run_id)

@@ -10,6 +10,7 @@ from shared.db.runs import Run, find_run_by_idempotency_key
 from shared.domain.errors import ErrorKind
 from shared.domain.import_rows import ImportedPair
 from shared.domain.imports import ImportedRun
+from shared.domain.refusals import is_refusal
 from shared.domain.runs import PairState, RunId
 from shared.domain.scoring import Unscored, Verdict
 
@@ -79,7 +80,7 @@ def _key(run: ImportedRun) -> str:
 _COLUMNS = (
     "run_id", "model", "question_id", "repeat", "state", "response", "served_model", "latency_seconds",
     "input_tokens", "output_tokens", "cost_usd", "score", "passed", "judge_served_model",
-    "error_kind", "error_detail", "answered_at", "closed_at",
+    "error_kind", "error_detail", "answered_at", "closed_at", "refused",
 )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def _as_rows(run_id: RunId, run: ImportedRun, numbers: Mapping[str, int]) -> Ite
             verdict and verdict.score, verdict and verdict.passed, pair.evaluator,
             unscored and unscored.kind, (unscored and unscored.detail) or None,
             run.run_at if state in (PairState.SCORED, PairState.UNSCORED) else None, run.run_at,
+            is_refusal(pair.response) if pair.response and pair.response.strip() else None,
         )  # fmt: skip
 
 

@@ -76,6 +76,14 @@ async def use_key(connection: Connection, secret: str) -> ApiKey | None:
     return _from_row(row)
 
 
+async def find_valid_key(connection: Connection, key_id: UUID) -> ApiKey | None:
+    """A key that may be used now; None if it is unknown, revoked or expired."""
+    row = await connection.fetchrow(
+        _KEY + "WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())", key_id
+    )
+    return _from_row(row) if row else None
+
+
 async def list_keys(
     connection: Connection, *, after: tuple[datetime, UUID] | None = None, limit: int = 500
 ) -> list[ApiKey]:

@@ -1,4 +1,7 @@
-"""Finished measurements: what each model came to in a completed run, newest first or side by side."""
+"""Finished measurements: what each model came to in a completed run, newest first or side by side.
+
+A run that judges stored answers again measures no model anew: it is neither the newest one nor history.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -76,7 +79,7 @@ async def read_newest(connection: Connection, suite: str, category: str) -> list
         ) measured
         CROSS JOIN LATERAL (
             SELECT {_COLUMNS} FROM model_history h
-            WHERE h.model = measured.model AND h.suite = $1 AND h.category = $2
+            WHERE h.model = measured.model AND h.suite = $1 AND h.category = $2 AND h.kind <> 'rerun'
             ORDER BY h.finished_at DESC, h.run_id DESC LIMIT 1
         ) newest
         ORDER BY newest.model
@@ -110,7 +113,7 @@ async def list_history(
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM model_history
-        WHERE model = $1 AND category = $2 AND ($3::text IS NULL OR suite = $3)
+        WHERE model = $1 AND category = $2 AND kind <> 'rerun' AND ($3::text IS NULL OR suite = $3)
           AND ($4::timestamptz IS NULL OR (finished_at, run_id) < ($4, $5))
         ORDER BY finished_at DESC, run_id DESC LIMIT $6
         """,

@@ -17,6 +17,7 @@ class PairStep:
     """One step of a pair from `before` to `after`, with what was learned on the way.
 
     `judgement` is the judge's own answer when one was asked; its cost is kept apart from the model's.
+    `refused` and `format_failed` are facts about the model's answer; None where they are not known.
     """
 
     key: PairKey
@@ -25,6 +26,8 @@ class PairStep:
     answer: Answer | None = None
     judgement: Answer | None = None
     outcome: Outcome | None = None
+    refused: bool | None = None
+    format_failed: bool | None = None
 
     @property
     def cost_usd(self) -> Decimal:
@@ -150,16 +153,19 @@ async def record_steps(connection: Connection, steps: Sequence[PairStep]) -> set
             judge_cost_usd = s.judge_cost_usd,
             score = s.score, passed = s.passed, reason = s.reason,
             error_kind = s.error_kind, error_detail = s.error_detail,
+            refused = coalesce(s.refused, p.refused), format_failed = s.format_failed,
             closed_at = CASE WHEN s.after = 'answered' THEN NULL ELSE now() END
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::text[], $6::text[],
                     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::float8[], $13::int[],
                     $14::int[], $15::numeric[], $16::text[], $17::float8[], $18::int[], $19::int[],
-                    $20::numeric[], $21::float8[], $22::bool[], $23::text[], $24::text[], $25::text[])
+                    $20::numeric[], $21::float8[], $22::bool[], $23::text[], $24::text[], $25::text[],
+                    $26::bool[], $27::bool[])
              AS s (run_id, model, question_id, repeat, before, after,
                    response, finish_reason, served_model, system_fingerprint, request_id, latency_seconds,
                    input_tokens, output_tokens, cost_usd,
                    judge_served_model, judge_latency_seconds, judge_input_tokens, judge_output_tokens,
-                   judge_cost_usd, score, passed, reason, error_kind, error_detail)
+                   judge_cost_usd, score, passed, reason, error_kind, error_detail,
+                   refused, format_failed)
         WHERE p.run_id = s.run_id AND p.model = s.model AND p.question_id = s.question_id
           AND p.repeat = s.repeat AND p.state = s.before
         RETURNING p.run_id, p.model, p.question_id, p.repeat
@@ -182,6 +188,7 @@ def _as_row(step: PairStep) -> tuple[object, ...]:
            judgement.output_tokens, judgement.cost_usd) if judgement else (None,) * 5),
         *((verdict.score, verdict.passed, verdict.reason) if verdict else (None,) * 3),
         *((unscored.kind, unscored.detail) if unscored else (None,) * 2),
+        step.refused, step.format_failed,
     )  # fmt: skip
 
 

@@ -51,6 +51,8 @@ class Result:
     answered_at: datetime | None
     closed_at: datetime | None
     question_id: int
+    refused: bool | None
+    format_failed: bool | None
 
     @property
     def place(self) -> Place:
@@ -115,6 +117,6 @@ _RESULT = """
     SELECT model, question, category, repeat, state, score, passed, reason, response, input, target, scorer,
            finish_reason, served_model, system_fingerprint, request_id, latency_seconds, input_tokens,
            output_tokens, cost_usd, judge_cost_usd, error_kind, error_detail, attempts, judge_attempts,
-           answered_at, closed_at, question_id
+           answered_at, closed_at, question_id, refused, format_failed
     FROM results
 """

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -30,6 +31,10 @@ class NewRun:
     client_versions: Mapping[str, str]
     idempotency_key: str | None
     request_hash: str
+    schedule_id: int | None = None
+    night: date | None = None
+    attempt: int | None = None
+    rejudges: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,11 @@ class Run:
     created_at: datetime
     planned_at: datetime | None
     finished_at: datetime | None
+    schedule_id: int | None
+    schedule: str | None
+    night: date | None
+    attempt: int | None
+    rejudges: RunId | None
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> "Run":
@@ -69,27 +79,31 @@ _RUN = """
     SELECT r.id, r.kind, r.state, s.name AS suite, v.version AS suite_version, r.suite_version_id,
            j.name AS judge, j.version AS judge_version, r.judge_id, r.models, r.repeats, r.sample,
            r.parameters, r.max_cost_usd, r.spent_usd, r.labels, r.git_commit, r.client_versions,
-           r.request_hash, r.stop_reason, r.error, r.planned_pairs, r.created_at, r.planned_at, r.finished_at
+           r.request_hash, r.stop_reason, r.error, r.planned_pairs, r.created_at, r.planned_at, r.finished_at,
+           r.schedule_id, c.name AS schedule, r.night, r.attempt, r.rejudges
     FROM runs r
     JOIN suite_versions v ON v.id = r.suite_version_id
     JOIN suites s ON s.id = v.suite_id
     LEFT JOIN judges j ON j.id = r.judge_id
+    LEFT JOIN schedules c ON c.id = r.schedule_id
 """
 
 
 async def submit_run(connection: Connection, run: NewRun) -> RunId | None:
-    """Store a submitted run; None when its idempotency key is already there."""
+    """Store a submitted run; None when its idempotency key, or its place in a night, is already taken."""
     stored: RunId | None = await connection.fetchval(
         """
         INSERT INTO runs (id, kind, suite_version_id, judge_id, models, repeats, sample, parameters,
-                          max_cost_usd, labels, git_commit, client_versions, idempotency_key, request_hash)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        ON CONFLICT (idempotency_key) DO NOTHING
+                          max_cost_usd, labels, git_commit, client_versions, idempotency_key, request_hash,
+                          schedule_id, night, attempt, rejudges)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT DO NOTHING
         RETURNING id
         """,
         run.id, run.kind, run.suite_version_id, run.judge_id, run.models, run.repeats, run.sample,
         run.parameters, run.max_cost_usd,  run.labels, run.git_commit,
         run.client_versions, run.idempotency_key, run.request_hash,
+        run.schedule_id, run.night, run.attempt, run.rejudges,
     )  # fmt: skip
     return stored
 
@@ -111,9 +125,10 @@ async def list_runs(
     state: RunState | None = None,
     suite: str | None = None,
     model: str | None = None,
+    ids: tuple[UUID, UUID] | None = None,
     limit: int = 50,
 ) -> list[Run]:
-    """List runs, newest first, from just after the cursor `before` on."""
+    """List runs, newest first, from just after the cursor `before` on; `ids`: a range, ends included."""
     rows = await connection.fetch(
         _RUN
         + """
@@ -121,9 +136,10 @@ async def list_runs(
           AND ($3::text IS NULL OR r.state = $3)
           AND ($4::text IS NULL OR s.name = $4)
           AND ($5::text IS NULL OR $5 = ANY (r.models))
-        ORDER BY r.created_at DESC, r.id DESC LIMIT $6
+          AND ($6::uuid IS NULL OR r.id BETWEEN $6 AND $7)
+        ORDER BY r.created_at DESC, r.id DESC LIMIT $8
         """,
-        *(before or (None, None)), state, suite, model, limit,
+        *(before or (None, None)), state, suite, model, *(ids or (None, None)), limit,
     )  # fmt: skip
     return [Run.from_row(row) for row in rows]
 

@@ -1,4 +1,7 @@
-"""What the completed runs of a period came to, added up from their aggregates; no pair is read."""
+"""What the completed runs of a period came to, added up from their aggregates; no pair is read.
+
+Answers count once: runs that only judge them again are left out.
+"""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -58,7 +61,8 @@ async def read_totals(connection: Connection, since: datetime | None, bucket: st
                max(latency_p95_seconds) AS latency_p95_seconds
         FROM (
             SELECT h.*, date_trunc($2, h.finished_at, 'UTC') AS bucket FROM model_history h
-            WHERE h.category = 'all' AND ($1::timestamptz IS NULL OR h.finished_at >= $1)
+            WHERE h.category = 'all' AND h.kind <> 'rerun'
+              AND ($1::timestamptz IS NULL OR h.finished_at >= $1)
         ) measured
         GROUP BY GROUPING SETS ((), (model), (suite), (bucket))
         """,

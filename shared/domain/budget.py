@@ -1,7 +1,8 @@
 """How many false alarms an installation may raise, and each stream's share of them.
 
 All streams together raise at most one false alarm in B nights: a stream with the share s alarms at evidence
-B / s. What is merely told (improvements, changes of a model's identity) spends nothing.
+B / s. What is merely told (improvements, changes of a model's identity) spends nothing, and neither does
+the control: it is compared byte for byte and cannot alarm by chance.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 NIGHTS_PER_FALSE_ALARM = 365
-QUALITY, OPERATIONS, ANCHORS, CONTROL = 0.60, 0.30, 0.05, 0.05  # shares of the whole; the first two by model
+QUALITY, OPERATIONS, ANCHORS, DECAY = 0.60, 0.30, 0.05, 0.05  # shares of the whole; all but ANCHORS by model
 ACCURACY, WEIGHTED, CATEGORIES = 0.2, 0.4, 0.4  # parts of a model's quality share
 WATCHED_EVIDENCE = 15.0
 

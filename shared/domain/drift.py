@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shared.domain.budget import Thresholds
 from shared.domain.detector import Detector, Flags, Reading
-from shared.domain.nightly import Noise, put_in_bags, score_night, weigh
+from shared.domain.nightly import MISSING, NightScore, Noise, put_in_bags, score_night, weigh
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -95,7 +95,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One night: the reading, and the overdispersion phi (models, streams) taken out of its scores."""
+    """One night: the reading, and the overdispersion phi (models, streams) that the nights before showed.
+
+    The reading's scores have been divided by the square root of the noise's allowance, phi or more.
+    """
 
     reading: Reading
     overdispersion: Array
@@ -142,20 +145,32 @@ def advance(
 ) -> tuple[State, Detection]:
     """One night more: scores (models, units) of the models that take part."""
     bags = np.where(takes_part[:, None, None], put_in_bags(state.bags, tonight), state.bags)
-    scored = [
-        score_night(
-            bags[:, stream.units],
-            tonight[:, stream.units],
-            weigh(bags[:, stream.units], metric.levels) if stream.is_weighted else None,
-        )
-        for stream in metric.streams
-    ]
-    overdispersion = state.noise.overdispersion
-    low = np.stack([score.low for score in scored], axis=1) / np.sqrt(overdispersion)
-    high = np.stack([score.high for score in scored], axis=1) / np.sqrt(overdispersion)
-    mid = np.where(takes_part[:, None], np.stack([score.mid for score in scored], axis=1), np.nan)
+    scored = _score(bags, tonight, metric)
+    spread = np.sqrt(state.noise.allowance)
+    low, high = scored.low / spread, scored.high / spread
+    mid = np.where(takes_part[:, None], scored.mid, np.nan)
     detector, reading = state.detector.after(low, high, thresholds, takes_part)
-    return State(bags, state.noise.after(mid), detector), Detection(reading, overdispersion)
+    return State(bags, state.noise.after(mid), detector), Detection(reading, state.noise.overdispersion)
+
+
+def _score(bags: Integers, tonight: Integers, metric: Metric) -> NightScore:
+    """Normal scores (models, streams), each model's on the coarsest grid that holds all it was ever given.
+
+    Its neighbours' grades must not reach its last bits; and the coarser grid is the quicker one.
+    """
+    is_graded = bags[..., np.arange(bags.shape[-1]) % metric.levels > 0].any(axis=(1, 2))
+    scores = np.full((3, len(bags), len(metric.streams)), np.nan)
+    for models, step in ((~is_graded, metric.levels), (is_graded, 1)):
+        if not models.any():
+            continue
+        held = bags[models][..., ::step]
+        score = np.where(tonight[models] == MISSING, MISSING, tonight[models] // step)
+        for column, stream in enumerate(metric.streams):
+            own = held[:, stream.units]
+            weights = weigh(own, metric.levels // step) if stream.is_weighted else None
+            one = score_night(own, score[:, stream.units], weights)
+            scores[:, models, column] = one.low, one.high, one.mid
+    return NightScore(*scores)
 
 
 def apply_acts(acts: Sequence[Act], covered: Flags) -> tuple[Flags, Flags]:

@@ -81,7 +81,7 @@ class Evidence:
         counts = self.candidates > self.since[:, None]
         log_ratios = np.where(counts[:, None], self.log_ratios, -np.inf)
         highest = log_ratios.max(axis=(1, 2), initial=-1e300)
-        scaled = np.exp(log_ratios - highest[:, None, None]).reshape(len(highest), -1)
+        scaled = np.exp(log_ratios - highest[:, None, None]).reshape(len(highest), SHIFTS.size * CANDIDATES)
         with np.errstate(divide="ignore"):
             total: Array = highest + np.log(scaled.sum(axis=1) / SHIFTS.size)
         return total

@@ -7,6 +7,7 @@ is McNemar's exact test. Scores are integers on a grid from 0; a row is one stre
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from shared.domain.distributions import normal_quantile_of_log
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Tails: TypeAlias = tuple[Array, Array, Array, Array]  # per row P(X < x), P(X <= x), P(X >= x), P(X > x)
 
 MISSING = -1  # the unit has no score that night
 HEAVIEST_WEIGHT = 4
@@ -22,6 +24,7 @@ REFERENCE_VARIANCE = 0.10  # a unit of this variance weighs half of a stable one
 FARTHEST = 37.0  # a normal score beyond has no probability that a float can hold
 STEADY_NIGHTS = 20  # nights' worth of belief that the environment is quiet
 NOISY_ABOVE = 1.5
+CERTAIN_ERRORS = 2.0  # standard errors
 NARROW = 6  # values in a bag
 
 
@@ -71,6 +74,18 @@ class Noise:
         """phi >= 1: the variance of the nightly scores over what chance in the answers explains."""
         return np.maximum(1.0, (STEADY_NIGHTS + self.squares) / (STEADY_NIGHTS + self.differences))
 
+    @property
+    def allowance(self) -> Array:
+        """What the variance of tonight's score is taken to be: phi, and more than phi once noise is certain.
+
+        Noise is certain when phi lies two standard errors above that of quiet nights. As its size is just as
+        uncertain, an alarm must then survive a phi that is two standard errors larger. The sum of m half
+        squared differences has the variance 3m - 1 (von Neumann et al., Ann. Math. Statist. 12, 1941).
+        """
+        phi = self.overdispersion
+        margin = CERTAIN_ERRORS * np.sqrt(3 * self.differences) / (STEADY_NIGHTS + self.differences)
+        return np.where(phi > 1.0 + margin, phi * (1.0 + margin), phi)
+
     def after(self, mid: Array) -> "Noise":
         """Learn tonight's mid-p scores; NaN leaves a row as it was."""
         known = ~np.isnan(mid)
@@ -111,18 +126,28 @@ def score_night(bags: Integers, tonight: Integers, weights: Integers | None = No
         varies.astype(np.int64) if weights is None else varies * np.take_along_axis(weights, first, axis=-1)
     )
     score = np.take_along_axis(tonight, first, axis=-1)
-    laws = _weighted_shares(np.take_along_axis(bags, first[..., None], axis=1), weight)
-    x = (weight * score).sum(axis=-1)
-    possible = laws > 0
-    worst = possible.argmax(axis=-1).sum(axis=-1)
-    best = (laws.shape[-1] - 1 - possible[..., ::-1].argmax(axis=-1)).sum(axis=-1)
-    convolve = _convolve_pairwise if bags.shape[-1] <= NARROW else _convolve_one_by_one
-    low, high, mid = _normal_scores(convolve(laws) if units else np.ones((len(laws), 1)), x)
+    own = np.take_along_axis(bags, first[..., None], axis=1)
+    least = (own > 0).argmax(axis=-1)
+    most = bags.shape[-1] - 1 - (own[..., ::-1] > 0).argmax(axis=-1)
+    find_tails = _find_tails if bags.shape[-1] <= NARROW else _find_tails_row_by_row
+    low, high, mid = _normal_scores(*find_tails(own, score, weight))
     return NightScore(
-        low=np.where(x < best, low, -np.inf),
-        high=np.where(x > worst, high, np.inf),
+        low=np.where((weight * score < weight * most).any(axis=-1), low, -np.inf),
+        high=np.where((weight * score > weight * least).any(axis=-1), high, np.inf),
         mid=np.where(varies.any(axis=-1), mid, np.nan),
     )
+
+
+def _find_tails(bags: Integers, score: Integers, weight: Integers) -> Tails:
+    """All rows at once, for narrow bags."""
+    laws = _weighted_shares(bags, weight)
+    law = _convolve_pairwise(laws) if laws.shape[1] else np.ones((len(laws), 1))
+    x = (weight * score).sum(axis=-1)
+    none = np.zeros((len(law), 1))
+    below = np.concatenate([none, np.cumsum(law, axis=1)], axis=1)  # [k] = P(X < k)
+    above = np.concatenate([np.cumsum(law[:, ::-1], axis=1)[:, ::-1], none], axis=1)  # [k] = P(X >= k)
+    row = np.arange(len(law))
+    return below[row, x], below[row, x + 1], above[row, x], above[row, x + 1]
 
 
 def _weighted_shares(bags: Integers, weight: Integers) -> Array:
@@ -151,31 +176,68 @@ def _convolve_pairwise(laws: Array) -> Array:
     return laws[:, 0]
 
 
-def _convolve_one_by_one(laws: Array) -> Array:
-    """The same, row by row: faster where the grid is wide and each bag holds a few of its values."""
-    units, width = laws.shape[1:]
-    sums = np.zeros((len(laws), units * (width - 1) + 1))
-    sums[:, 0] = 1.0
-    for total, row in zip(sums, laws, strict=True):
-        reach = 1
-        for law in row:
-            before = total[:reach].copy()
-            total[:reach] *= law[0]
-            steps = np.flatnonzero(law[1:]) + 1
-            for step in steps:
-                total[step : step + reach] += before * law[step]
-            reach += int(steps.max(initial=0))
+def _find_tails_row_by_row(bags: Integers, score: Integers, weight: Integers) -> Tails:
+    """For wide bags, whose laws are long: units of one weight are summed first, without the weight."""
+    tails = np.repeat([[0.0], [1.0], [1.0], [0.0]], len(bags), axis=1)  # of a sum of nothing
+    for row in range(len(bags)):
+        weighs = weight[row] > 0
+        held = bags[row, weighs]
+        if not len(held):
+            continue
+        least = (held > 0).argmax(axis=-1)
+        most = held.shape[-1] - (held[:, ::-1] > 0).argmax(axis=-1)
+        shares = held / held.sum(axis=-1, keepdims=True)
+        laws = [one[i:k] for one, i, k in zip(shares, least.tolist(), most.tolist(), strict=True)]
+        x = int((weight[row, weighs] * (score[row, weighs] - least)).sum())
+        tails[:, row] = _find_tails_of_sum(_convolve_by_weight(laws, weight[row, weighs]), x)
+    return tails[0], tails[1], tails[2], tails[3]
+
+
+def _convolve_by_weight(laws: list[Array], weight: Integers) -> list[tuple[int, Array]]:
+    """Two independent parts of the weighted sum: (step, law of the part in multiples of the step)."""
+    groups = {value: np.flatnonzero(weight == value).tolist() for value in np.unique(weight).tolist()}
+    parts = [(value, [laws[unit] for unit in units]) for value, units in groups.items()]
+    if len(parts) == 1:
+        value, alike = parts[0]
+        half = len(alike) // 2
+        parts = [(value, alike[:half] or [np.ones(1)]), (value, alike[half:])]
+    sums = sorted(((value, _convolve(alike)) for value, alike in parts), key=lambda part: part[1].size)
+    while len(sums) > 2:
+        sums = [(1, np.convolve(_stretch(*sums[0]), _stretch(*sums[1]))), *sums[2:]]
     return sums
 
 
-def _normal_scores(law: Array, x: Integers) -> tuple[Array, Array, Array]:
-    """Of P(X <= x), P(X < x) and the mid-p; both tails are summed from their own end."""
-    none = np.zeros((len(law), 1))
-    below = np.concatenate([none, np.cumsum(law, axis=1)], axis=1)  # [k] = P(X < k)
-    above = np.concatenate([np.cumsum(law[:, ::-1], axis=1)[:, ::-1], none], axis=1)  # [k] = P(X >= k)
-    row = np.arange(len(law))
-    less, not_more = below[row, x], below[row, x + 1]
-    not_less, more = above[row, x], above[row, x + 1]
+def _convolve(laws: list[Array]) -> Array:
+    while len(laws) > 1:
+        alone = laws[len(laws) // 2 * 2 :]
+        laws = [np.convolve(one, other) for one, other in zip(laws[::2], laws[1::2], strict=False)] + alone
+    return laws[0]
+
+
+def _stretch(step: int, law: Array) -> Array:
+    stretched = np.zeros(step * (law.size - 1) + 1)
+    stretched[::step] = law
+    return stretched
+
+
+def _find_tails_of_sum(parts: list[tuple[int, Array]], x: int) -> tuple[float, float, float, float]:
+    """The tails at x of a sum of two parts: the last and longest convolution is never carried out."""
+    (step, law), (other_step, other) = parts
+    below = np.concatenate([[0.0], np.cumsum(other)])
+    above = np.concatenate([np.cumsum(other[::-1])[::-1], [0.0]])
+    left = x - step * np.arange(law.size)  # what the other part may add
+    less = np.clip(-(-left // other_step), 0, other.size)  # so many of its values lie below x
+    not_more = np.clip(left // other_step + 1, 0, other.size)
+    return (
+        float((law * below[less]).sum()),
+        float((law * below[not_more]).sum()),
+        float((law * above[less]).sum()),
+        float((law * above[not_more]).sum()),
+    )
+
+
+def _normal_scores(less: Array, not_more: Array, not_less: Array, more: Array) -> tuple[Array, Array, Array]:
+    """Of P(X <= x), P(X < x) and the mid-p; both tails have been summed from their own end."""
     return (
         _normal_score(not_more, more),
         _normal_score(less, not_less),

@@ -12,12 +12,14 @@ from shared.domain.nightly import MISSING
 Integers = NDArray[np.int64]
 
 OUTAGE_Z = 4.0
+OUTAGE_PATIENCE = 7  # entries after it, within which it must prove to have been one
 
 
 def suggests_outage(low: float, coverage: float) -> bool:
     """Whether one night fell so far (its normal score is above 4), or measured so little, that it may be one.
 
-    It was an outage if the next night `is_back`; then the night belongs in quarantine.
+    It was an outage if the next night `is_back`, or a few nights together, since one night of 200 questions
+    passes the gate in half of the cases only; then the night belongs in quarantine.
     """
     return low > OUTAGE_Z or coverage < LEAST_COVERAGE
 

@@ -67,13 +67,14 @@ def validate_scorer(scorer: Scorer, target: str) -> None:
 
 def rubric(question: Question) -> str | None:
     """What the judge is asked to look for besides the reference: the `value` of the question's llm-rubric."""
-    scorers = (
-        [part.scorer for part in _parts(question.scorer)]
-        if question.scorer.name == "assert-set"
-        else [question.scorer]
-    )
+    scorers = scorers_of(question.scorer)
     values = [scorer.options.get("value") for scorer in scorers if scorer.name == "llm-rubric"]
     return str(values[0]) if values and values[0] is not None else None
+
+
+def scorers_of(scorer: Scorer) -> list[Scorer]:
+    """The scorers that an answer goes through: those in an assert-set, or the one itself."""
+    return [part.scorer for part in _parts(scorer)] if scorer.name == "assert-set" else [scorer]
 
 
 def _score_set(question: Question, answer: str, judged: Outcome | None) -> Outcome:
@@ -154,4 +155,13 @@ def _validate_one(scorer: Scorer, target: str) -> None:
         prepare(scorer.name, Terms(scorer.options, target))
 
 
-__all__ = ["SCORER_NAMES", "Outcome", "Unscored", "Verdict", "rubric", "score_answer", "validate_scorer"]
+__all__ = [
+    "SCORER_NAMES",
+    "Outcome",
+    "Unscored",
+    "Verdict",
+    "rubric",
+    "score_answer",
+    "scorers_of",
+    "validate_scorer",
+]

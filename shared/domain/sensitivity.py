@@ -1,16 +1,21 @@
-"""What two runs can show: the smallest difference that is seen in 8 of 10 cases, and the size it takes."""
+"""What runs can show: the smallest difference that is seen in 8 of 10 cases, and the size it takes."""
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+from shared.domain.evidence import SHIFTS
+from shared.domain.nightly import MISSING
 
 PSEUDO_QUESTIONS = 2  # one with a difference of +1, one with -1: equal answers of a few prove nothing
 Z_95 = NormalDist().inv_cdf(0.95)
 Z_80 = NormalDist().inv_cdf(0.80)
 Z_TWO_SIDED = NormalDist().inv_cdf(0.975)
 DETECTION_Z = Z_95 + Z_80
+WEEK = 7  # nights within which a watch should notice
 
 
 def detectable_by_rerun(scores: ArrayLike, repeats: ArrayLike) -> float | None:
@@ -43,3 +48,35 @@ def questions_to_detect(
     """
     variance = between_variance + 2.0 * within_variance / repeats
     return (Z_TWO_SIDED + Z_80) ** 2 * variance / difference**2
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """The drop of the whole suite that a watch would notice within so many `nights` in 8 of 10 cases."""
+
+    nights: int
+    drop: float
+
+
+def sensitivity_of(
+    scores: NDArray[np.int64], levels: int, questions: int, overdispersion: float, log_alarm: float
+) -> Sensitivity | None:
+    """How large a drop must be from the next night on, after these `scores` (nights, units) of one model.
+
+    An estimate by the normal law, from the stream `accuracy` alone; the other streams make it smaller. With
+    k nights before, and shifts of d standard deviations, the log evidence of night i has the mean
+    a_i (d x - d / 2) a_i and the variance (a_i d)^2, a_i = k / sqrt(i (i - 1)). None before the second night.
+    """
+    nights = len(scores)
+    known = scores != MISSING
+    counts = known.sum(axis=0)
+    if nights < 2 or not counts.any():
+        return None
+    value = np.where(known, scores, 0) / levels
+    size = np.maximum(counts, 1)
+    variance = (value**2).sum(axis=0) / size - (value.sum(axis=0) / size) ** 2
+    spread = math.sqrt((float(variance.sum()) + PSEUDO_QUESTIONS / 4) * overdispersion)
+    weight = sum((nights / math.sqrt(i * (i - 1))) ** 2 for i in range(nights + 1, nights + WEEK + 1))
+    needed = log_alarm + math.log(len(SHIFTS))
+    shift = min(needed / (d * weight) + d / 2 + Z_80 / math.sqrt(weight) for d in SHIFTS)
+    return Sensitivity(WEEK, min(1.0, shift * spread / questions))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+from arq.connections import ArqRedis
 from arq.jobs import Job, JobStatus
 
 from shared.db import suites
@@ -24,7 +25,11 @@ async def submit(api: Api, headers: dict[str, str] | None = None, **changed: Any
 
 
 async def queued(api: Api, job: str, run_id: str) -> bool:
-    found = Job(f"{job}:{run_id}", api.desk.redis, CONTROL_QUEUE, _deserializer=deserialize)
+    return await is_queued(api.desk.redis, job, run_id)
+
+
+async def is_queued(redis: ArqRedis, job: str, run_id: str) -> bool:
+    found = Job(f"{job}:{run_id}", redis, CONTROL_QUEUE, _deserializer=deserialize)
     return await found.status() == JobStatus.queued
 
 

@@ -114,6 +114,24 @@ async def test_what_has_no_score_ends_as_it_would_have_here(
     assert (item["state"], item["score"]) == (state, None)
 
 
+@pytest.mark.parametrize(
+    ("row", "refused"),
+    [
+        ({"response": "It is 2."}, False),
+        ({"response": "I'm sorry, but I can't help with that.", "score": 0}, True),
+        ({"response": "I can't help with that.", "score": None, "error_kind": "truncated"}, True),
+        ({"response": " "}, None),
+        ({}, None),
+    ],
+)
+async def test_a_recorded_response_tells_whether_it_is_a_refusal(
+    api: Api, row: dict[str, Any], refused: bool | None
+) -> None:
+    (run,) = await import_rows(api, make_row(**row))
+    (item,) = (await api.client.get(f"{RUNS}/{run['run_id']}/results")).json()["items"]
+    assert (item["refused"], item["format_failed"]) == (refused, None)
+
+
 async def test_the_same_file_again_adds_nothing(api: Api) -> None:
     rows = [*make_rows(3, 1), *make_rows(2, run_at="2025-03-02T02:00:00Z")]
     first = await post_rows(api, *rows)

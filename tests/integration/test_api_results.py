@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from shared.db import results
+from shared.db import pairs, results
+from shared.db.pairs import PairStep
 from shared.db.results import ResultFilter
-from shared.domain.runs import RunId
-from tests.factories import make_suite, plan_run
+from shared.domain.runs import PairState, RunId
+from shared.domain.scoring import Verdict
+from tests.factories import make_answer, make_suite, plan_run
 from tests.integration.serving import Api, finish, finished_run
 
 MANY = 100_000
@@ -112,6 +114,30 @@ async def test_every_format_tells_the_same(api: Api) -> None:
     assert json.loads(rows[0]["scorer"]) == {"name": "numeric"}
     assert datetime.fromisoformat(rows[0]["closed_at"]) == datetime.fromisoformat(told[0]["closed_at"])
     assert files["csv"].headers["content-disposition"] == f'attachment; filename="run-{run_id}.csv"'
+
+
+async def test_refusals_and_failures_of_form_are_told_in_every_format(api: Api) -> None:
+    keys = await plan_run(api.desk.pool, content=make_suite(3))
+    facts = [(True, False), (False, True), (None, None)]
+    steps = [
+        PairStep(
+            key,
+            PairState.PENDING,
+            PairState.SCORED,
+            answer=make_answer(),
+            outcome=Verdict(0.0, False, ""),
+            refused=refused,
+            format_failed=format_failed,
+        )
+        for key, (refused, format_failed) in zip(keys, facts, strict=True)
+    ]
+    async with api.desk.connection() as connection:
+        await pairs.record_steps(connection, steps)
+    items = await pages(api, keys[0].run_id)
+    assert [(item["refused"], item["format_failed"]) for item in items] == facts
+    text = (await api.client.get(path(keys[0].run_id, "export"), params={"format": "csv"})).text
+    rows = [(row["refused"], row["format_failed"]) for row in csv.DictReader(io.StringIO(text))]
+    assert rows == [("true", "false"), ("false", "true"), ("", "")]
 
 
 @pytest.mark.parametrize(("form", "nothing"), [("json", []), ("jsonl", "")])

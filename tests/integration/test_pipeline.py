@@ -71,6 +71,49 @@ async def test_open_answers_are_judged_and_the_judge_is_paid_apart(places: tuple
         assert totals["bright"].judge_cost_usd is not None
 
 
+async def test_refusals_and_failures_of_form_are_told_from_wrong_answers(
+    places: tuple[str, str, Path],
+) -> None:
+    content = SuiteContent(
+        (
+            make_question(1),
+            make_question(2, scorer=Scorer("equals")),
+            make_question(3, scorer=Scorer(), target="The sum is 6, twice 3."),
+        )
+    )
+    models = {
+        "bright": BRIGHT,
+        "fenced": {**BRIGHT, "output": "fenced"},
+        "shy": {**BRIGHT, "faults": {"refusal": 1.0}},
+        "wrong": {"skill": 0.0, "noise": 0.0},
+    }
+    async with install(*places, content, models) as here:
+        run_id = await finished(here, *models, content=content, judge=JUDGE)
+        told: dict[str, list[Any]] = {}
+        for row in await here.results(run_id):
+            told.setdefault(row["model"], []).append((row["refused"], row["format_failed"]))
+        assert told == {
+            "bright": [(False, False), (False, False), (False, None)],
+            "fenced": [(False, False), (False, True), (False, None)],
+            "shy": [(True, False), (True, False), (True, None)],
+            "wrong": [(False, False), (False, False), (False, None)],
+        }
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"), [("truncated", False), ("empty", None), ("content_filter", None), ("hang", None)]
+)
+async def test_of_an_answer_without_a_score_only_a_refusal_is_known(
+    places: tuple[str, str, Path], fault: str, refused: bool | None
+) -> None:
+    broken = {**BRIGHT, "faults": {fault: 1.0}}
+    parameters = {"broken": {"timeout": 0.5}}
+    async with install(*places, CHECKED, {"broken": broken}, parameters=parameters, max_attempts=1) as here:
+        run_id = await finished(here, "broken", content=CHECKED)
+        results = await here.results(run_id)
+        assert [(row["refused"], row["format_failed"]) for row in results] == [(refused, None)] * 4
+
+
 @pytest.mark.parametrize(
     ("faults", "state", "kind"),
     [
@@ -146,6 +189,7 @@ async def test_a_judge_that_is_away_costs_no_second_answer(places: tuple[str, st
         run_id = await finished(here, "bright", content=JUDGED, judge=JUDGE)
         whole = (await here.totals(run_id))["bright"]
         assert (whole.answered, whole.scored, whole.errors) == (4, 0, {"judge_unavailable": 4})
+        assert {row["refused"] for row in await here.results(run_id)} == {False}
         assert await here.requests("bright") == 4
         assert await here.requests("judge") == 8
 

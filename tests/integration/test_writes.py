@@ -52,6 +52,21 @@ async def test_many_steps_are_written_and_each_is_told_once_committed(pool: Pool
     assert spent.heard == []
 
 
+async def test_what_an_answer_is_stays_when_it_is_judged(pool: Pool) -> None:
+    """The refusal is known with the answer, the failure of form with the score, two steps apart."""
+    (key,) = await plan_run(pool, content=make_suite(1))
+    right = Verdict(1.0, True, "")
+    steps = [
+        PairStep(key, PairState.PENDING, PairState.ANSWERED, answer=make_answer(), refused=True),
+        PairStep(key, PairState.ANSWERED, PairState.SCORED, outcome=right, format_failed=False),
+    ]
+    async with ResultWriter(pool, on_closed=Ears(), on_spent=Ears()).writing() as writer:
+        assert [await writer.record(step) for step in steps] == [True, True]
+    async with pool.acquire() as connection:
+        row = await connection.fetchrow("SELECT refused, format_failed FROM pairs")
+    assert tuple(row) == (True, False)
+
+
 @pytest.mark.parametrize("poison", ["a NUL \x00 in it", "a lone \ud800 surrogate"])
 async def test_a_row_that_cannot_be_stored_takes_no_other_with_it(pool: Pool, poison: str) -> None:
     keys = await plan_run(pool, content=make_suite(5))

@@ -2,20 +2,21 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from shared.domain.attribution import attribute_to_categories, attribute_to_questions
 from shared.domain.budget import Budget, share_operations, share_quality
 from shared.domain.comparison import Comparison, GateVerdict, compare
 from shared.domain.continuous import detect_operations
-from shared.domain.dating import Shift, measure_shift
-from shared.domain.drift import Detection, Metric, State, advance, observe_quality
-from shared.domain.suspects import Suspect, suspect, weigh_strata
+from shared.domain.decay import COMPARED_NIGHTS, MONTH_NIGHTS, has_decayed
+from shared.domain.drift import State, advance, observe_quality
 from tests.simulation.rules import RULES
-from tests.simulation.world import REFERENCE_NIGHTS, Scenario, categorize, create
+from tests.simulation.world import REFERENCE_NIGHTS, Scenario, World, categorize, create
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -24,8 +25,37 @@ SEED = 20260101
 FLEET = 10  # models that share the budget
 BATCH = 50  # models that are simulated together
 YEAR = 365
-WITHIN = (1, 3, 7, 14, 30)
+OURS, MONTHLY = PRODUCT = ("driftwarden", "monthly comparison")
 CONFIRMATIONS = 2
+
+
+@dataclass(slots=True)
+class History:
+    """One model's runs: on which night, and the scores."""
+
+    nights: list[int] = field(default_factory=list)
+    runs: list[NDArray[np.int8]] = field(default_factory=list)
+
+    def add(self, night: int, scores: NDArray[np.int64]) -> None:
+        self.nights.append(night)
+        self.runs.append(scores.astype(np.int8))
+
+    @property
+    def scores(self) -> NDArray[np.int64]:
+        return np.array(self.runs, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What the first alarm after the change named: the changed category or not, and which share falsely.
+
+    `questions_found`: the share of the changed questions, in the categories named, that were named.
+    """
+
+    category_named: bool
+    categories_false: float
+    questions_found: float
+    questions_false: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +66,21 @@ class Watched:
     """
 
     alarms: Mapping[str, Flags]
+    is_watched: Flags
     dated_off: Array
-    accuracy: Array
+    located: tuple[Located, ...]
 
     def per_year(self, rule: str) -> float:
         """Alarms per model-year; those of the rules from night 31 on."""
-        flagged = self.alarms[rule] if rule == "driftwarden" else self.alarms[rule][REFERENCE_NIGHTS:]
+        alarms = self.alarms[rule]
+        flagged = alarms if rule in PRODUCT else alarms[REFERENCE_NIGHTS:]
         return float(flagged.sum() / flagged.size * YEAR)
 
-    def caught_within(self, rule: str, nights: int) -> float:
+    def caught_within(self, nights: int, *rules: str) -> float:
         """The share of models that an alarm told of within so many nights of the change."""
-        changed = self.alarms[rule][REFERENCE_NIGHTS : REFERENCE_NIGHTS + nights]
-        return float(changed.any(axis=0).mean())
+        changed = slice(REFERENCE_NIGHTS, REFERENCE_NIGHTS + nights)
+        caught = np.any([self.alarms[rule][changed].any(axis=0) for rule in rules], axis=0)
+        return float(caught.mean())
 
     @property
     def dated_within_three(self) -> float:
@@ -60,6 +93,7 @@ def chance_of(name: str, batch: int = 0) -> Generator:
     return np.random.default_rng([SEED, zlib.crc32(name.encode()), batch])
 
 
+@cache
 def watch(name: str, scenario: Scenario, models: int) -> Watched:
     """Run a scenario for so many models, in fleets of ten."""
     parts = [
@@ -68,48 +102,83 @@ def watch(name: str, scenario: Scenario, models: int) -> Watched:
     ]
     return Watched(
         {rule: np.concatenate([part.alarms[rule] for part in parts], axis=1) for rule in parts[0].alarms},
+        np.concatenate([part.is_watched for part in parts], axis=1),
         np.concatenate([part.dated_off for part in parts]),
-        np.concatenate([part.accuracy for part in parts], axis=1),
+        tuple(located for part in parts for located in part.located),
     )
 
 
 def _watch_batch(scenario: Scenario, models: int, chance: Generator) -> Watched:
-    metric = observe_quality(categorize(scenario.questions))
+    metric = observe_quality(categorize(scenario.questions), scenario.levels, scenario.levels)
+    thresholds = Budget(FLEET).of_each_model(share_quality(len(metric.streams) - 2))
     world = create(scenario, models, chance)
     state = State.fresh(models, scenario.questions, metric)
-    alarms = np.zeros((scenario.nights, models), dtype=bool)
+    alarms, is_watched = np.zeros((2, scenario.nights, models), dtype=bool)
     accuracy, dated_off = np.zeros(alarms.shape), np.full(models, np.nan)
-    calendar: list[list[int]] = [[] for _ in range(models)]  # the night of each retained run
+    histories = [History() for _ in range(models)]
+    noise, located = np.ones(alarms.shape), []
     for night in range(scenario.nights):
         tonight = world.answer(night, chance)
-        accuracy[night] = tonight.mean(axis=1)
+        accuracy[night] = tonight.mean(axis=1) / scenario.levels
         runs, takes_part = 0, np.ones(models, dtype=bool)
         while takes_part.any():
-            state, detection = _advance(state, tonight, metric, takes_part)
+            state, detection = advance(state, tonight, metric, thresholds, takes_part)
             for model in np.flatnonzero(takes_part).tolist():
-                calendar[model].append(night)
-            reading = detection.reading
-            has_alarm = reading.has_alarm.any(axis=1)
-            for model in np.flatnonzero(
-                has_alarm & (night >= REFERENCE_NIGHTS) & np.isnan(dated_off)
-            ).tolist():
-                changed = int(reading.change.best[model, reading.leading[model]])
-                dated_off[model] = calendar[model][changed - 1] - REFERENCE_NIGHTS
+                histories[model].add(night, tonight[model])
+            has_alarm = detection.reading.has_alarm.any(axis=1)
+            is_first = has_alarm & (night >= REFERENCE_NIGHTS) & np.isnan(dated_off)
+            for model in np.flatnonzero(is_first).tolist():
+                changed = int(detection.reading.change.best[model, detection.reading.leading[model]])
+                dated_off[model] = histories[model].nights[changed - 1] - REFERENCE_NIGHTS
+                phi = float(detection.overdispersion[model, 0])
+                located.append(_locate(histories[model], changed, phi, world, model))
             alarms[night] |= has_alarm
+            is_watched[night] |= detection.reading.is_watched.any(axis=1)
+            noise[night] = detection.overdispersion[:, 0]
             runs += 1
             takes_part = detection.deserves_confirmation
             if not scenario.has_confirmations or runs > CONFIRMATIONS:
                 break
             tonight = world.answer(night, chance)
+    months = np.array([_compare_months(h, scenario, noise[:, m]) for m, h in enumerate(histories)]).T
     found = {name: rule(accuracy, scenario.questions) for name, rule in RULES.items()}
-    return Watched({"driftwarden": alarms, **found}, dated_off, accuracy)
+    return Watched({OURS: alarms, MONTHLY: months, **found}, is_watched, dated_off, tuple(located))
 
 
-def _advance(
-    state: State, tonight: NDArray[np.int64], metric: Metric, takes_part: Flags
-) -> tuple[State, Detection]:
-    thresholds = Budget(FLEET).of_each_model(share_quality(len(metric.streams) - 2))
-    return advance(state, tonight, metric, thresholds, takes_part)
+def _locate(history: History, changed: int, phi: float, world: World, model: int) -> Located:
+    """The categories and questions that an alarm names, from the first changed run (from 1) on."""
+    scores, levels = history.scores, world.scenario.levels
+    names = np.array(categorize(world.scenario.questions))
+    units = {name: np.flatnonzero(names == name) for name in np.unique(names).tolist()}
+    is_changed = world.steepness[model] > 0
+    categories = attribute_to_categories(scores, changed - 1, levels, units, phi)
+    named = [found.category for found in categories if found.is_worse]
+    inside = np.concatenate([units[name] for name in named]) if named else np.array([], dtype=np.int64)
+    questions = [q.unit for q in attribute_to_questions(scores, changed - 1, levels, inside) if q.is_worse]
+    right = int(is_changed[questions].sum())
+    return Located(
+        category_named="category 0" in named,
+        categories_false=_share(sum(not is_changed[units[name]].any() for name in named), len(named)),
+        questions_found=_share(right, int(is_changed[inside].sum())),
+        questions_false=_share(len(questions) - right, len(questions)),
+    )
+
+
+def _share(some: int, of_all: int) -> float:
+    return some / of_all if of_all else 0.0
+
+
+def _compare_months(history: History, scenario: Scenario, noise: Array) -> Flags:
+    """(nights): whether the comparison with the first seven nights alarms, every 30th night."""
+    scores, alarms = history.scores, np.zeros(scenario.nights, dtype=bool)
+    if scenario.has_confirmations:
+        return alarms
+    for night in range(MONTH_NIGHTS, scenario.nights + 1, MONTH_NIGHTS):
+        week, latest = slice(0, COMPARED_NIGHTS), slice(night - COMPARED_NIGHTS, night)
+        phi = float(noise[night - 1])
+        decay = has_decayed(scores, week, latest, scenario.levels, phi, FLEET)
+        alarms[night - 1] = decay is not None and decay.has_alarm
+    return alarms
 
 
 def watch_latency(name: str, models: int, lag_1: float) -> float:
@@ -139,47 +208,3 @@ def gate(name: str, questions: int, drop: float, repeats: int) -> Mapping[GateVe
         assert isinstance(compared, Comparison)
         verdicts.append(compared.verdict)
     return {verdict: verdicts.count(verdict) / repeats for verdict in GateVerdict}
-
-
-def accuse(
-    name: str, model_drop: float, judge_drop: Mapping[str, float], repeats: int
-) -> Mapping[Suspect, float]:
-    """Whom the anchors accuse after 30 nights before and 7 after, on which each is judged five times.
-
-    `judge_drop`: what the judge takes off the score of each stratum's answers. Of 200 answers 60 are
-    borderline (0.2 to 0.8 of judgements pass), the others clear; of 90 anchors 45 are. The model loses
-    right answers.
-    """
-    chance = chance_of(name)
-    strata = {"borderline": 0.30, "clear": 0.70}
-    verdicts = []
-    for _ in range(repeats):
-        answers = {stratum: _draw_answers(stratum, int(200 * s), chance) for stratum, s in strata.items()}
-        kept = 1 - model_drop / np.concatenate(list(answers.values())).mean()
-        suite = [_judge(right, right * kept, judge_drop[s], 1, chance) for s, right in answers.items()]
-        anchors = {}
-        for stratum in strata:
-            frozen = _draw_answers(stratum, 45, chance)
-            anchors[stratum] = _shift(_judge(frozen, frozen, judge_drop[stratum], 5, chance), 5)
-        model = _shift(np.concatenate(suite, axis=1), 1)
-        verdicts.append(suspect(model, weigh_strata(anchors, strata)).suspect)
-    return {verdict: verdicts.count(verdict) / repeats for verdict in Suspect}
-
-
-def _draw_answers(stratum: str, count: int, chance: Generator) -> Array:
-    if stratum == "borderline":
-        return chance.uniform(0.2, 0.8, count)
-    return np.where(chance.random(count) < 0.85, 0.98, 0.02)
-
-
-def _judge(before: Array, after: Array, drop: float, repeats: int, chance: Generator) -> NDArray[np.int64]:
-    """Scores (37 nights, answers) from 0 to `repeats`: one judgement a night, at the end `repeats`."""
-    stricter = after * (1 - drop / after.mean())
-    first = repeats * chance.binomial(1, np.broadcast_to(before, (REFERENCE_NIGHTS, before.size)))
-    return np.concatenate([first, chance.binomial(repeats, np.broadcast_to(stricter, (7, before.size)))])
-
-
-def _shift(scores: NDArray[np.int64], levels: int) -> Shift:
-    shift = measure_shift(scores, REFERENCE_NIGHTS, levels)
-    assert shift is not None
-    return shift

@@ -34,19 +34,25 @@ def compare_two_proportions(accuracy: Array, questions: int) -> Flags:
 
 
 def accumulate(threshold: float) -> Callable[[Array, int], Flags]:
-    """One-sided CUSUM, k = 0.5, in the reference nights' standard deviations; it restarts when it alarms."""
+    """One-sided CUSUM in the reference nights' standard deviations."""
 
     def rule(accuracy: Array, questions: int) -> Flags:
         reference = accuracy[:REFERENCE_NIGHTS]
         z = (reference.mean(axis=0) - accuracy) / np.maximum(reference.std(axis=0, ddof=1), 1e-9)
-        flagged, total = np.zeros(accuracy.shape, dtype=bool), np.zeros(accuracy.shape[1])
-        for night in range(REFERENCE_NIGHTS, len(accuracy)):
-            total = np.maximum(0.0, total + z[night] - 0.5)
-            flagged[night] = total > threshold
-            total[flagged[night]] = 0.0
-        return flagged
+        z[:REFERENCE_NIGHTS] = 0.0
+        return flag_sums(z, threshold)
 
     return rule
+
+
+def flag_sums(z: Array, threshold: float) -> Flags:
+    """CUSUM with k = 0.5 over (nights, models), large z = worse; it restarts when it alarms."""
+    flagged, total = np.zeros(z.shape, dtype=bool), np.zeros(z.shape[1])
+    for night, tonight in enumerate(z):
+        total = np.maximum(0.0, total + tonight - 0.5)
+        flagged[night] = total > threshold
+        total[flagged[night]] = 0.0
+    return flagged
 
 
 RULES: dict[str, Callable[[Array, int], Flags]] = {

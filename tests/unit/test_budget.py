@@ -5,7 +5,7 @@ import pytest
 
 from shared.domain.budget import (
     ANCHORS,
-    CONTROL,
+    DECAY,
     Budget,
     share_operations,
     share_quality,
@@ -15,7 +15,7 @@ from shared.domain.budget import (
 @pytest.mark.parametrize(("models", "categories", "operations"), [(1, 7, 7), (50, 12, 4)])
 def test_the_shares_of_all_streams_sum_to_one(models: int, categories: int, operations: int) -> None:
     per_model = share_quality(categories).sum() + share_operations(operations).sum()
-    assert per_model + ANCHORS + CONTROL == pytest.approx(1.0)
+    assert per_model + ANCHORS + DECAY == pytest.approx(1.0)
     budget = Budget(models)
     alarms_per_night = models * np.exp(-budget.of_each_model(share_quality(categories)).log_alarm).sum()
     assert alarms_per_night == pytest.approx(0.60 / 365)

@@ -67,7 +67,8 @@ def run(**changed: Any) -> Json:
         "judge": None, "judge_version": None, "models": ["bright"], "repeats": 1, "sample": None,
         "max_cost_usd": None, "spent_usd": 0.1, "labels": {}, "git_commit": None,
         "stop_reason": None, "error": None, "planned_pairs": 50, "created_at": "2026-11-21T03:59:30Z",
-        "finished_at": "2026-11-21T04:01:30Z", "progress": None, "aggregates": [aggregate()], **changed,
+        "finished_at": "2026-11-21T04:01:30Z", "schedule": None, "night": None, "attempt": None,
+        "progress": None, "aggregates": [aggregate()], **changed,
     }  # fmt: skip
 
 
@@ -100,6 +101,14 @@ def test_a_list_of_runs_shows_whole_ids_at_80_columns() -> None:
     assert RUN_ID in text
     assert "2026-11-21 03:59" in text
     assert "There are more" in text
+
+
+def test_a_list_with_nights_still_shows_whole_ids_at_80_columns() -> None:
+    night = run(schedule="nightly", night="2026-11-21", attempt=2)
+    text = text_of(describe_runs({"items": [night, run()]}))
+    assert text.count(RUN_ID) == 2
+    for part in ("nightly,", "2026-11-21", "(2nd", "confirmation)", "golden v3"):
+        assert part in text
 
 
 def test_unmeasured_categories_tell_why() -> None:
@@ -151,7 +160,7 @@ def comparison(verdict: str, *models: Json, **changed: Any) -> Json:
     flips = {"broke": 0, "fixed": 0, "items": []}
     return {
         "verdict": verdict, "margin": 0.03, "pooled": paired(), "models": list(models), "not_compared": [],
-        "flips": flips, **changed,
+        "flips": flips, "same_answers": False, **changed,
     }  # fmt: skip
 
 
@@ -160,6 +169,20 @@ def comparison(verdict: str, *models: Json, **changed: Any) -> Json:
 )
 def test_a_comparison_begins_with_its_verdict(verdict: str, stamp: str) -> None:
     assert text_of(describe_comparison(comparison(verdict, paired()))).startswith(stamp)
+
+
+def test_two_judges_of_the_same_answers_are_not_told_as_better_and_worse_models() -> None:
+    judges = {
+        side: {"judge": name, "judge_version": 2}
+        for side, name in (("baseline", "mild"), ("candidate", "stern"))
+    }
+    told = comparison("fail", paired(verdict="fail"), same_answers=True, **judges)
+    text = text_of(describe_comparison(told), width=300)
+    assert text.startswith("TWO JUDGES")
+    assert "mild v2 gives 84.0" in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "REGRESSION" not in text
+    assert "worse" not in text
+    assert cells_of(text, "bright")[-1] == "stricter"
 
 
 def test_an_open_comparison_says_what_would_settle_it() -> None:

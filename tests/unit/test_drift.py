@@ -22,7 +22,7 @@ from shared.domain.drift import (
     detect,
     observe_quality,
 )
-from shared.domain.nightly import MISSING, put_in_bags, score_night
+from shared.domain.nightly import MISSING, Noise, put_in_bags, score_night
 
 CATEGORIES = ["code"] * 20 + ["facts"] * 20
 QUALITY = observe_quality(CATEGORIES)
@@ -85,11 +85,13 @@ def test_noise_that_nights_share_is_taken_out_of_the_scores() -> None:
     nights = simulate(nights=40, models=1, change=0.0)
     nights.scores[::2, :, ::3] = 0
     folded = fold(nights)
-    bags = np.zeros((1, 40, 2), dtype=np.int64)
+    bags, noise = np.zeros((1, 40, 2), dtype=np.int64), Noise.unknown(1)
     for tonight, detection in zip(nights.scores.astype(np.int64), folded, strict=True):
         bags = put_in_bags(bags, tonight)
         exact = score_night(bags, tonight)
-        spread = np.sqrt(detection.overdispersion[:, 0])
+        spread = np.sqrt(noise.allowance)
+        assert detection.overdispersion[0, 0] == noise.overdispersion[0]
+        noise = noise.after(exact.mid)
         np.testing.assert_array_equal(detection.reading.low[:, 0], exact.low / spread)
         np.testing.assert_array_equal(detection.reading.high[:, 0], exact.high / spread)
     assert folded[0].overdispersion[0, 0] == 1.0

@@ -98,9 +98,23 @@ def test_tails_are_exact_far_below_what_a_subtraction_leaves() -> None:
     assert (worst.high[0], best.low[0]) == (np.inf, -np.inf)
 
 
-def test_500_answers_that_all_go_wrong_give_a_large_finite_score() -> None:
+def test_graded_tails_are_as_exact_far_out() -> None:
+    """Perfect answers that all turn worthless, in one weight and in two: the same 2^-950."""
+    right, wrong = [20] * 950, [0] * 950
+    bags = bags_of(right, wrong, grid=20)
+    two_weights = np.where(np.arange(950) % 3, 4, 3)[None]
+    for weights in (None, two_weights):
+        worst = score_night(bags, np.array([wrong]), weights)
+        best = score_night(bags, np.array([right]), weights)
+        assert worst.low[0] == pytest.approx(-stats.norm.ppf(2.0**-950), rel=1e-12)
+        assert best.high[0] == pytest.approx(stats.norm.ppf(2.0**-950), rel=1e-12)
+        assert (worst.high[0], best.low[0]) == (np.inf, -np.inf)
+
+
+@pytest.mark.parametrize("grid", [1, 20])
+def test_500_answers_that_all_go_wrong_give_a_large_finite_score(grid: int) -> None:
     wrong = [0] * 500
-    score = score_night(bags_of(*[[1] * 500] * 30, wrong), np.array([wrong]))
+    score = score_night(bags_of(*[[grid] * 500] * 30, wrong, grid=grid), np.array([wrong]))
     assert (score.low[0], score.mid[0], score.high[0]) == (FARTHEST, FARTHEST, np.inf)
 
 
@@ -110,13 +124,24 @@ def test_a_night_between_underflowing_tails_stays_finite() -> None:
     assert (score.low[0], score.high[0]) == (FARTHEST, FARTHEST)
 
 
-def test_units_that_never_varied_say_nothing() -> None:
-    first_night = score_night(bags_of([1, 0, 1]), np.array([[1, 0, 1]]))
+@pytest.mark.parametrize("grid", [1, 20])
+def test_units_that_never_varied_say_nothing(grid: int) -> None:
+    first_night = score_night(bags_of([1, 0, 1], grid=grid), np.array([[1, 0, 1]]))
     assert (first_night.low[0], first_night.high[0]) == (-np.inf, np.inf)
     assert not first_night.says_something[0]
     varied = score_night(bags_of([1, 0], [1, 1]), np.array([[1, 1]]))
     alone = score_night(bags_of([0], [1]), np.array([[1]]))
     assert bounds(varied) == bounds(alone)
+
+
+def test_right_and_wrong_answers_score_alike_on_either_grid() -> None:
+    chance = np.random.default_rng(6)
+    nights = (chance.random((12, 40)) < chance.beta(1.2, 0.3, 40)).astype(np.int64)
+    bags, fine = bags_of(*nights.tolist()), bags_of(*(20 * nights).tolist(), grid=20)
+    weights = weigh(bags, 1)
+    np.testing.assert_array_equal(weigh(fine, 20), weights)
+    narrow, wide = score_night(bags, nights[-1:], weights), score_night(fine, 20 * nights[-1:], weights)
+    assert bounds(wide) == pytest.approx(bounds(narrow), rel=1e-12)
 
 
 def test_a_missing_score_is_neither_right_nor_wrong() -> None:
@@ -157,3 +182,24 @@ def test_quiet_nights_leave_the_variance_alone_and_noisy_ones_raise_it() -> None
     assert noise.differences.tolist() == [2, 2]
     assert noise.squares.tolist() == [1.0, 36.0]
     assert noise.overdispersion == pytest.approx([1.0, 56 / 22])
+
+
+def test_noise_that_is_certain_is_allowed_for_with_its_uncertainty() -> None:
+    """100 differences: beyond 1 + 2 sqrt(300)/120 = 1.289 quiet nights are ruled out."""
+    squares = np.array([0.0, 130.0, 136.0, 196.0])
+    noise = Noise(squares, np.full(4, 100), np.zeros(4))
+    assert noise.overdispersion == pytest.approx([1.0, 1.25, 1.3, 1.8])
+    margin = 2 * math.sqrt(300) / 120
+    assert noise.allowance == pytest.approx([1.0, 1.25, 1.3 * (1 + margin), 1.8 * (1 + margin)])
+    assert Noise.unknown(1).allowance.tolist() == [1.0]
+
+
+def test_few_quiet_environments_pass_for_noisy_and_noise_is_rarely_allowed_too_little() -> None:
+    """5,000 rows of 300 independent nights, quiet, and with a variance of 1.8 that their questions share."""
+    chance = np.random.default_rng(11)
+    quiet, noisy = Noise.unknown(5_000), Noise.unknown(5_000)
+    for night in chance.normal(size=(300, 5_000)):
+        quiet, noisy = quiet.after(night), noisy.after(night * math.sqrt(1.8))
+    assert (quiet.allowance > quiet.overdispersion).mean() < 0.04
+    assert (noisy.overdispersion < 1.8).mean() > 0.5
+    assert (noisy.allowance < 1.8).mean() < 0.15

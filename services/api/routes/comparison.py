@@ -37,8 +37,9 @@ async def compare(
 ) -> Any:
     """Compare two finished runs on the questions that both have scored.
 
-    What can't be compared is not subtracted: where another judge graded, or no question is shared, the answer
-    is a problem that says so.
+    What can't be compared is not subtracted: where another judge graded other answers, or no question is
+    shared, the answer is a problem that says so. A run and its rejudged copy are two judges of the same
+    answers: `same_answers` says that no model is better or worse.
     """
     async with desk.connection() as connection:
         before, after = await find_run(connection, baseline), await find_run(connection, candidate)

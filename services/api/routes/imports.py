@@ -1,13 +1,14 @@
 """/results:import: results that another tool has measured."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from services.api.auth import needs
+from services.api.auth import Actor, needs
 from services.api.desk import AtDesk
 from services.api.imports import import_results, open_imports
 from services.api.openapi import CONFLICTING, KEYED, WITH_BODY
+from services.api.schemas.fields import SuiteName
 from services.api.schemas.imports import Imported
 from shared.db.keys import Scope
 
@@ -47,7 +48,20 @@ FILE: dict[str, Any] = {
     },
     openapi_extra=FILE,
 )
-async def import_file(desk: AtDesk, request: Request, response: Response) -> Any:
+async def import_file(
+    desk: AtDesk,
+    actor: Actor,
+    request: Request,
+    response: Response,
+    continues: Annotated[
+        SuiteName | None,
+        Query(
+            description="A schedule: the runs become its history, before its first night. Runs that are "
+            "imported already can be linked later by importing the file again.",
+            examples=["nightly"],
+        ),
+    ] = None,
+) -> Any:
     """Import results: all runs of the file, or none when anything in it is wrong.
 
     Rows of one run_id are one run; without it, rows of one suite and time. Such a run counts as completed at
@@ -55,7 +69,7 @@ async def import_file(desk: AtDesk, request: Request, response: Response) -> Any
     """
     content = await request.body()
     async with request.state.import_turn:
-        imported = await import_results(desk, content)
-    if all(run.state == "already_there" for run in imported.runs):
+        imported = await import_results(desk, content, actor, continues=continues)
+    if all(run.state == "already_there" and not run.is_newly_linked for run in imported.runs):
         response.status_code = 200
     return imported

@@ -14,13 +14,13 @@ from services.api.openapi import CONFLICTING, KEYED, MISSING, WITH_BODY
 from services.api.paging import BY_TIME, CursorText, Limit
 from services.api.schemas import models as schemas
 from services.api.schemas.fields import ModelName, SuiteName, Text
-from services.api.submission import choose_models
 from shared.db import measurements
 from shared.db.keys import Scope
 from shared.db.measurements import Measurement
 from shared.db.pool import Connection
 from shared.domain.errors import InvalidInput
 from shared.domain.runs import RunId, RunState
+from shared.orders import choose_models
 
 router = APIRouter(prefix="/api/v1", tags=["models"], responses=KEYED)
 

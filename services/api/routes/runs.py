@@ -10,7 +10,7 @@ from sse_starlette import EventSourceResponse
 from services.api.auth import needs
 from services.api.desk import AtDesk
 from services.api.events import HEARTBEAT_SECONDS, follow
-from services.api.lookup import find_run
+from services.api.lookup import IdPrefix, find_run, range_of_ids
 from services.api.openapi import CONFLICTING, KEYED, MISSING, SCHEMAS, WITH_BODY
 from services.api.paging import BY_TIME, CursorText, Limit
 from services.api.problems import RunFinished
@@ -80,15 +80,16 @@ async def list_runs(
     state: Annotated[RunState | None, Query()] = None,
     suite: Annotated[SuiteName | None, Query()] = None,
     model: Annotated[ModelName | None, Query()] = None,
+    id_prefix: IdPrefix = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Any:
     """List runs, newest first."""
-    place = BY_TIME.read(cursor)
+    place, ids = BY_TIME.read(cursor), range_of_ids(id_prefix)
     before = (place[0], RunId(place[1])) if place else None
     async with desk.connection() as connection:
         found = await runs.list_runs(
-            connection, before=before, state=state, suite=suite, model=model, limit=limit + 1
+            connection, before=before, state=state, suite=suite, model=model, ids=ids, limit=limit + 1
         )
     items, next_cursor = BY_TIME.cut(found, limit, lambda run: (run.created_at, run.id))
     return {"items": items, "next_cursor": next_cursor}

@@ -98,6 +98,10 @@ class RunComparison(BaseModel):
 
     baseline: ComparedRun
     candidate: ComparedRun
+    same_answers: bool = Field(
+        description="One run rejudges the other's answers, or both a third's: what differs is the judges'"
+        " doing, and no model is better or worse."
+    )
     margin: float = Field(examples=[0.03])
     verdict: GateVerdict = Field(description="fail if any model fails, else that of all models together.")
     pooled: Paired

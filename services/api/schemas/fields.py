@@ -40,6 +40,9 @@ Usd: TypeAlias = Annotated[
     WithJsonSchema({"type": "number", "description": "US dollars: added up as decimals, given as a number."}),
 ]
 
+UsdLimit: TypeAlias = Annotated[float, Field(strict=True, ge=0.000001, le=1e6, allow_inf_nan=False)]
+"""An amount that something may cost."""
+
 
 def _refuse_text_only(value: object) -> object:
     if not isinstance(value, str):

@@ -13,6 +13,9 @@ class ImportedRun(BaseModel):
     suite_version: int = Field(examples=[1])
     state: Literal["created", "already_there"]
     rows: int = Field(examples=[500])
+    is_newly_linked: bool = Field(
+        default=False, description="It has just become history of the schedule that `continues` names."
+    )
 
 
 class Imported(BaseModel):
@@ -20,3 +23,4 @@ class Imported(BaseModel):
 
     runs: list[ImportedRun]
     rows: int
+    continues: str | None = Field(default=None, description="The schedule whose history they are.")

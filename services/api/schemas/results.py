@@ -42,6 +42,10 @@ class Result(BaseModel):
     judge_attempts: int
     answered_at: datetime | None
     closed_at: datetime | None
+    refused: bool | None = Field(description="Whether the answer declines what was asked.")
+    format_failed: bool | None = Field(
+        description="Whether it failed by its form; null where the scorers ask for none."
+    )
 
 
 class ResultPage(Page[Result]):

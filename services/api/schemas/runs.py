@@ -1,14 +1,24 @@
 """Runs, as they are asked for and as they are told."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.api.paging import Page
-from services.api.schemas.fields import Count, Flag, ModelName, RequestBody, SuiteName, Usd, Version, text
+from services.api.schemas.fields import (
+    Count,
+    Flag,
+    ModelName,
+    RequestBody,
+    SuiteName,
+    Usd,
+    UsdLimit,
+    Version,
+    text,
+)
 from shared.domain.runs import PairState, RunKind, RunState
 
 EXAMPLE: dict[str, Any] = {
@@ -41,8 +51,8 @@ class RunRequest(RequestBody):
     sample: Count | None = Field(
         None, description="So many questions, spread over categories; always the same."
     )
-    max_cost_usd: Annotated[float, Field(strict=True, ge=0.000001, le=1e6, allow_inf_nan=False)] | None = (
-        Field(None, description="The run is stopped when its answers and judgements have cost so much.")
+    max_cost_usd: UsdLimit | None = Field(
+        None, description="The run is stopped when its answers and judgements have cost so much."
     )
     labels: dict[Annotated[str, text(100, 1)], Annotated[str, text(1000)]] = Field({}, max_length=50)
     git_commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")] | None = None
@@ -79,6 +89,12 @@ class Run(BaseModel):
     created_at: datetime
     planned_at: datetime | None
     finished_at: datetime | None
+    schedule: str | None = Field(description="The schedule whose night this is.", examples=[None])
+    night: date | None = Field(description="The schedule's local date.", examples=[None])
+    attempt: int | None = Field(description="0: the nightly run; 1 and 2 confirm it.", examples=[None])
+    rejudges: UUID | None = Field(
+        description="The run whose answers this one has scored again by another judge.", examples=[None]
+    )
 
 
 class ModelProgress(BaseModel):

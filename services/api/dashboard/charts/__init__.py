@@ -1,0 +1,1 @@
+"""Charts as geometry: values in, paths out. Templates put them into SVG."""

@@ -1,0 +1,159 @@
+"""Where each watched thing stands after its last entry, with the numbers behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from shared.db.pool import Connection
+from shared.domain.detections import Outcome, Subject
+from shared.domain.incidents import MonitorState
+from shared.domain.runs import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredAccuracy:
+    """Shares from 0 to 1 over `n` questions; `detectable_difference`: the drop that one more run would show
+    in 8 of 10 cases.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+    detectable_difference: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The stream nearest to its alarm, on the last entry. `log_ratio`: its evidence over the threshold."""
+
+    stream: str
+    outcome: Outcome
+    log_ratio: float
+    overdispersion: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    id: UUID
+    headline: str
+    stream: str
+    evidence_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """One watched thing. `since_night` is None where a person's act, not a night, brought the state."""
+
+    schedule: str
+    is_paused: bool
+    subject: Subject
+    model: str
+    state: MonitorState
+    since_night: date | None
+    last_night: date | None
+    lead: Lead | None
+    accuracy: MeasuredAccuracy | None
+    incident: OpenIncident | None
+
+
+async def list_standings(
+    connection: Connection,
+    *,
+    schedule: str | None = None,
+    model: str | None = None,
+    stream: str | None = None,
+) -> list[StandingRow]:
+    """All that is watched, by schedule; of a stream, only what has it.
+
+    A model or judge that the schedule's newest night did not ask is not watched any more, unless an incident
+    about it is open.
+    """
+    rows = await connection.fetch(_STANDINGS, schedule, model, stream)
+    return [_as_standing(row) for row in rows]
+
+
+# A judge that became milder is no better than one that became stricter.
+_STANDINGS = """
+    SELECT s.name AS schedule, s.is_paused, m.subject, m.model, m.state,
+           since.night AS since_night, last.night AS last_night,
+           d.stream, d.outcome, d.log_ratio, d.overdispersion,
+           a.accuracy, a.accuracy_lower, a.accuracy_upper, a.questions, a.detectable_difference,
+           i.id AS incident_id, i.headline, i.findings->>'stream' AS incident_stream,
+           (i.findings->>'evidence_ratio')::float8 AS incident_ratio
+    FROM monitors m
+    JOIN schedules s ON s.id = m.schedule_id
+    LEFT JOIN runs since ON since.id = m.since_run
+    LEFT JOIN runs last ON last.id = m.last_run
+    LEFT JOIN incidents i ON i.schedule_id = m.schedule_id AND i.subject = m.subject AND i.model = m.model
+                         AND i.status <> 'closed'
+    LEFT JOIN LATERAL (
+        SELECT r.models, j.name AS judge FROM runs r LEFT JOIN judges j ON j.id = r.judge_id
+        WHERE r.schedule_id = m.schedule_id AND r.attempt = 0
+          AND EXISTS (SELECT 1 FROM seen_entries e WHERE e.run_id = r.id)
+        ORDER BY r.night DESC LIMIT 1
+    ) newest ON true
+    LEFT JOIN LATERAL (
+        SELECT stream, outcome, overdispersion,
+               CASE WHEN subject = 'judge' THEN greatest(log_worse, log_better) ELSE log_worse END
+                   - log_alarm AS log_ratio
+        FROM detections
+        WHERE schedule_id = m.schedule_id AND run_id = m.last_run AND subject = m.subject AND model = m.model
+          AND z_low IS NOT NULL AND log_alarm < 'infinity' AND ($3::text IS NULL OR stream = $3)
+        ORDER BY log_ratio DESC, stream LIMIT 1
+    ) d ON true
+    LEFT JOIN LATERAL (
+        SELECT id FROM runs WHERE rejudges = m.last_run AND state = 'completed'
+        ORDER BY created_at DESC, id DESC LIMIT 1
+    ) again ON true
+    LEFT JOIN run_aggregates a ON a.run_id = coalesce(again.id, m.last_run) AND m.subject = 'model'
+        AND a.model = m.model
+        AND a.category = CASE WHEN $3 LIKE 'category:%' THEN substr($3, 10) ELSE 'all' END
+    WHERE ($1::text IS NULL OR s.name = $1) AND ($2::text IS NULL OR m.model = $2)
+      AND ($3::text IS NULL OR d.stream IS NOT NULL)
+      AND (i.id IS NOT NULL OR CASE m.subject WHEN 'model' THEN m.model = ANY (newest.models)
+                                              WHEN 'judge' THEN m.model = newest.judge ELSE true END)
+    ORDER BY s.name, m.subject DESC, m.model
+"""
+
+
+def _as_standing(row: asyncpg.Record) -> StandingRow:
+    lead = (
+        Lead(row["stream"], Outcome(row["outcome"]), row["log_ratio"], row["overdispersion"])
+        if row["stream"] is not None
+        else None
+    )
+    incident = (
+        OpenIncident(row["incident_id"], row["headline"], row["incident_stream"], row["incident_ratio"])
+        if row["incident_id"] is not None
+        else None
+    )
+    return StandingRow(
+        row["schedule"], row["is_paused"], Subject(row["subject"]), row["model"], MonitorState(row["state"]),
+        row["since_night"], row["last_night"], lead, _as_accuracy(row), incident,
+    )  # fmt: skip
+
+
+async def read_accuracies(
+    connection: Connection, run_ids: Sequence[RunId], model: str, category: str
+) -> dict[RunId, tuple[float, MeasuredAccuracy | None]]:
+    """Coverage and accuracy of a model in runs that are finished; `category` may be "all"."""
+    rows = await connection.fetch(
+        "SELECT run_id, coverage, accuracy, accuracy_lower, accuracy_upper, questions, detectable_difference"
+        " FROM run_aggregates WHERE run_id = ANY ($1) AND model = $2 AND category = $3",
+        run_ids, model, category,
+    )  # fmt: skip
+    return {row["run_id"]: (row["coverage"], _as_accuracy(row)) for row in rows}
+
+
+def _as_accuracy(row: Any) -> MeasuredAccuracy | None:
+    if row["accuracy"] is None:
+        return None
+    return MeasuredAccuracy(
+        row["accuracy"], row["accuracy_lower"], row["accuracy_upper"], row["questions"],
+        row["detectable_difference"],
+    )  # fmt: skip
