@@ -17,10 +17,10 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED) ## watch eleven simulated models being evaluated (SERVE=0 exits at the end)
+demo: $(INSTALLED) ## evaluate simulated models, then watch them drift (SERVE=0 exits at the end)
 	@$(BIN)/driftwarden demo $(if $(filter 0,$(SERVE)),--no-serve)
 
-demo-real: .venv/.installed-real ## evaluate a small real model on this machine's CPU
+demo-real: .venv/.installed-real ## the same with a small real model on this machine's CPU
 	@$(BIN)/driftwarden demo --real $(if $(filter 0,$(SERVE)),--no-serve)
 
 up: $(INSTALLED) ## serve everything on this machine, data in ./.driftwarden

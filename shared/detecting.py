@@ -5,7 +5,7 @@ The scheduler folds in a night when it is over; the API folds anew when a person
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.db import detections, sequences
 from shared.db.anchors import read_judgements
@@ -21,6 +21,7 @@ from shared.domain.runs import RunId
 from shared.domain.sequence import Anchoring, Entry
 
 ENTRIES_AT_ONCE = 10
+INCIDENT_REPEATS = 5  # how often the judge hears its anchors on a night with an open incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class SequenceAt:
         return await sequences.read_entries(
             connection, places, by_run, models=models, without=self.controls, anchors=self.anchors
         )
+
+    async def heard_in_full(self, connection: Connection) -> "SequenceAt":
+        """The same with all that the judge said of its anchors: on an incident it is asked again."""
+        terms = {place.scored_by: each for place, each in zip(self.places, self.terms, strict=True)}
+        return replace(self, anchors=await _read_anchorings(connection, terms, INCIDENT_REPEATS))
 
     async def history(self, connection: Connection, model: str) -> History:
         entries = await self.read(connection, 1, len(self.places), [model])
@@ -160,8 +166,10 @@ async def keep(connection: Connection, sequence: SequenceAt, fold: Fold) -> None
     await detections.store_fold(connection, sequence.schedule_id, stored)
 
 
-async def _read_anchorings(connection: Connection, terms: Mapping[RunId, Terms]) -> dict[RunId, Anchoring]:
-    judged = await read_judgements(connection, list(terms))
+async def _read_anchorings(
+    connection: Connection, terms: Mapping[RunId, Terms], repeats: int = 1
+) -> dict[RunId, Anchoring]:
+    judged = await read_judgements(connection, list(terms), repeats=repeats)
     return {
         run_id: Anchoring(judge.name, one.scores, one.strata, one.borderline_share)
         for run_id, one in judged.items()

@@ -58,7 +58,8 @@ def demo(
 ) -> None:
     """Watch models being evaluated, with nothing set up and nothing kept.
 
-    Eleven simulated models answer 50 golden questions each and are judged. It runs in a checkout.
+    Eleven simulated models answer 50 golden questions each and are judged. Then thirty nights go by in
+    fast-forward, in which some of them change, and what was found is told. It runs in a checkout.
     """
     for database in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(database, None)  # a demo writes to no database of the user's

@@ -5,7 +5,8 @@ it leaves nothing behind, and the next one begins the entry anew; who comes seco
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from shared.db.anchors import are_judged
 from shared.db.pool import Connection, Pool
 from shared.db.schedules import Schedule
 from shared.db.seen import Unseen
-from shared.detecting import SequenceAt, fold_up_to, keep, read_sequence, refold, rewrite
+from shared.detecting import INCIDENT_REPEATS, SequenceAt, fold_up_to, keep, read_sequence, refold, rewrite
 from shared.domain.detections import Subject
 from shared.domain.incidents import Monitor, MonitorState
 from shared.domain.runs import RunId, RunState
@@ -34,6 +35,15 @@ ANCHORS_PATIENCE = timedelta(minutes=15)  # so long a finished entry waits for i
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an entry asks for once it is seen. Lost on the way, nothing but evidence is late."""
+
+    name: str
+    run_id: RunId
+    terms: Mapping[str, int] = field(default_factory=dict)
+
+
 async def detect(pool: Pool, redis: ArqRedis, catalogue: Catalogue, now: datetime) -> int:
     """See every finished entry that was not seen yet, of all schedules; return how many it were.
 
@@ -46,10 +56,10 @@ async def detect(pool: Pool, redis: ArqRedis, catalogue: Catalogue, now: datetim
     for schedule_id in waiting:
         try:
             async with pool.acquire() as connection:
-                while (confirming := await _see_next(connection, catalogue, schedule_id, now)) is not None:
+                while (next_jobs := await _see_next(connection, catalogue, schedule_id, now)) is not None:
                     count += 1
-                    for run_id in confirming:
-                        await enqueue_run_job(redis, "plan_run", run_id)
+                    for job in next_jobs:
+                        await enqueue_run_job(redis, job.name, job.run_id, **job.terms)
         except Exception as error:
             error.add_note(f"schedule {schedule_id}")
             failures.append(error)
@@ -60,8 +70,8 @@ async def detect(pool: Pool, redis: ArqRedis, catalogue: Catalogue, now: datetim
 
 async def _see_next(
     connection: Connection, catalogue: Catalogue, schedule_id: int, now: datetime
-) -> list[RunId] | None:
-    """See a schedule's next entry; the confirmations that it asks for, or None if none is ready."""
+) -> list[Job] | None:
+    """See a schedule's next entry; what it asks for, or None if none is ready."""
     async with connection.transaction():
         schedule = await schedules.lock_schedule(connection, schedule_id)
         entry = await seen.find_next_unseen(connection, schedule_id)
@@ -93,7 +103,7 @@ async def _see(
     unseen: Unseen,
     controls: frozenset[str],
     now: datetime,
-) -> list[RunId]:
+) -> list[Job]:
     sequence = await read_sequence(connection, schedule.id, controls, last=unseen.run_id)
     number = len(sequence.places)
     before = await fold_up_to(connection, sequence, number - 1)
@@ -120,7 +130,10 @@ async def _see(
         sequence=number, moved=[f"{one.model}: {one.after}" for one in sighting.moves if one.event],
     )  # fmt: skip
     again = tuple(dict.fromkeys((*sighting.deserve_confirmation, *renamed)))
-    return await _confirm(connection, schedule, entry, again)
+    jobs = await _confirm(connection, schedule, entry, again)
+    if sequence.anchors and any(one.after is MonitorState.ALERT for one in sighting.moves):
+        jobs.append(Job("judge_anchors", unseen.run_id, {"repeats": INCIDENT_REPEATS}))
+    return jobs
 
 
 async def _keep(
@@ -159,7 +172,7 @@ async def _read_standings(
 
 async def _confirm(
     connection: Connection, schedule: Schedule, entry: Entry, models: Sequence[str]
-) -> list[RunId]:
+) -> list[Job]:
     """Ask these models once more tonight, as often as the schedule allows."""
     attempts = await seen.count_attempts(connection, schedule.id, entry.night)
     if not models or schedule.is_paused or attempts > schedule.confirmations:
@@ -168,4 +181,4 @@ async def _confirm(
     if run is None:
         return []
     log.info("detect.confirming", schedule=schedule.name, night=str(entry.night), models=list(models))
-    return [run.id]
+    return [Job("plan_run", run.id)]

@@ -142,7 +142,8 @@ async def _read_history(sight: Sight, move: Move, alarm: Detection | None) -> Hi
     if alarm is None:
         return History(move.model, (sight.entry,), (Decisions(),))
     if move.subject is Subject.MODEL:
-        return await sight.sequence.history(sight.connection, move.model)
+        sequence = await sight.sequence.heard_in_full(sight.connection)
+        return await sequence.history(sight.connection, move.model)
     entries = await sight.sequence.read(sight.connection, 1, len(sight.sequence.places), [])
     return History(move.model, tuple(entries), tuple(sight.sequence.decisions))
 

@@ -31,7 +31,7 @@ async def play_degradation(stage: Stage, folder: Path, replace_weights: ReplaceW
     worse = folder / "worse.gguf"
     await asyncio.to_thread(degrade, find_weights(), worse, NOISE, SEED)
     await replace_weights(worse)
-    print("\nThe model was restarted. Its name is the same; one scale in its weights is off, by 10 % or so.")
+    print(f"\nThe model restarts under the same name, with its weights' scales off by {NOISE:.0%} or so.")
     await _live(stage, NIGHTS_BEFORE, NIGHTS_BEFORE + NIGHTS_SINCE)
     await stage.type("drift")
     for incident in (await stage.read("/incidents", limit=1))["items"]:

@@ -47,16 +47,15 @@ class Stage:
 
     async def read(self, path: str, **parameters: str | int) -> Any:
         """What the API answers to a GET of `/api/v1` + path."""
-        reply = await self.rest.get(path, params=parameters)
-        return reply.raise_for_status().json()
+        return accepted(await self.rest.get(path, params=parameters)).json()
 
     async def live_through(self, schedule: str, night: str) -> None:
         """Open the night of this date and wait until it is over and the watch has seen all of it.
 
         Raises:
-            CannotStart: that took more than five minutes.
+            CannotStart: it was refused, or took more than five minutes.
         """
-        (await self.rest.post(f"/schedules/{schedule}/trigger", json={"night": night})).raise_for_status()
+        accepted(await self.rest.post(f"/schedules/{schedule}/trigger", json={"night": night}))
         try:
             async with asyncio.timeout(NIGHT_SECONDS):
                 # A confirmation is opened in the transaction that marks the run before it as seen.
@@ -81,3 +80,16 @@ async def open_stage(client: Client) -> AsyncIterator[Stage]:
 
 def access_of(client: Client) -> Mapping[str, str]:
     return {"DRIFTWARDEN_URL": client.url, "DRIFTWARDEN_API_KEY": client.api_key}
+
+
+def accepted(reply: httpx.Response) -> httpx.Response:
+    """The reply, if it is a good one.
+
+    Raises:
+        CannotStart: it is not; says who answered what.
+    """
+    if not reply.is_success:
+        raise CannotStart(
+            f"The demo ends here: {reply.request.url} answered {reply.status_code}: {reply.text}"
+        )
+    return reply

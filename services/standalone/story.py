@@ -11,8 +11,7 @@ from typing import Any
 
 import httpx
 
-from services.standalone.errors import CannotStart
-from services.standalone.stage import Stage
+from services.standalone.stage import Stage, accepted
 
 SCHEDULE, SUITE, SAMPLE = "nightly", "golden", 49
 JUDGE = "arbiter-1"
@@ -30,7 +29,7 @@ class Cues:
     judge_accepted: int = 11
     drop: int = 12
     category: int = 15
-    swap: int = 19
+    swap: int = 20
     decay: int = 8
     decay_per_night: float = 0.006
     last: int = 30
@@ -52,13 +51,13 @@ def write_scenes(cues: Cues) -> Sequence[Scene]:
         Scene(cues.outage + 1, OUTAGE_AND_SWAP, {"faults": {"server_error": 0}}),
         Scene(
             cues.judge, JUDGE, {"shift": -0.15, "shift_on": "borderline"},
-            "the judge, becomes a little stricter with borderline answers",
+            "(the judge) becomes a little stricter with borderline answers",
         ),
         Scene(
             cues.decay, DECAY, {"decay": cues.decay_per_night},
             f"begins to get worse, by {cues.decay_per_night * 100:g} points a night",
         ),
-        Scene(cues.drop, DROP, {"drop": {"points": 0.2}}, "gets worse by 20 points overnight"),
+        Scene(cues.drop, DROP, {"drop": {"points": 0.3}}, "gets much worse overnight"),
         Scene(
             cues.category, CATEGORY, {"drop": {"points": 0.6, "category": "math"}},
             "unlearns most of its mathematics, and nothing else",
@@ -82,8 +81,9 @@ async def play(stage: Stage, simulator: httpx.AsyncClient, cues: Cues = Cues()) 
     """
     scenes = write_scenes(cues)
     _introduce(scenes, cues.last)
-    models = [part for model in (CATEGORY, DROP, OUTAGE_AND_SWAP, DECAY) for part in ("--model", model)]
-    terms = ("--suite", SUITE, "--sample", str(SAMPLE), *models, "--confirmations", "0")
+    watched = [part for model in (CATEGORY, DROP, OUTAGE_AND_SWAP, DECAY) for part in ("--model", model)]
+    # Confirmations would double the demo's length; here the next night is only seconds away.
+    terms = ("--suite", SUITE, "--sample", str(SAMPLE), *watched, "--confirmations", "0")
     await stage.type("schedules", "set", SCHEDULE, *terms)
     nights = Nights(stage, simulator, scenes, LAST_NIGHT - timedelta(days=cues.last - 1))
 
@@ -121,9 +121,7 @@ class Nights:
 
     async def pass_until(self, night: int) -> None:
         """Live through all nights before this one."""
-        print(
-            f"\nnight by night, ! where an incident opens: {self._date(self.done + 1)} ", end="", flush=True
-        )
+        print(f"\nnight by night, ! opens an incident: {self._date(self.done + 1)} ", end="", flush=True)
         while self.done + 1 < night:
             self.done += 1
             await self._pass(self.done)
@@ -143,6 +141,4 @@ class Nights:
         return (self.first + timedelta(days=night - 1)).isoformat()
 
     async def _tell_simulator(self, method: str, what: str, body: Mapping[str, Any]) -> None:
-        reply = await self.simulator.request(method, f"/admin/{what}", json=dict(body))
-        if not reply.is_success:
-            raise CannotStart(f"The simulated provider refused a change: {reply.text}")
+        accepted(await self.simulator.request(method, f"/admin/{what}", json=dict(body)))

@@ -1,7 +1,7 @@
 """A schedule's nights as they were measured, added up: no pair is read, except for the hardest questions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -46,11 +46,8 @@ class MeasuredNight:
     is_set_aside: bool
 
 
-_COLUMNS = [field.name for field in fields(MeasuredNight)]
-
-
 async def find_last_measured_night(connection: Connection, schedule_id: int) -> tuple[date, Budget] | None:
-    """The last night of a schedule, or of the history linked to it, that was completed, and the budget it had."""
+    """The last completed night of a schedule, or of the history linked to it, and the budget it had."""
     row = await connection.fetchrow(
         "SELECT night, watched_models, nights_per_false_alarm FROM sequence_entries"
         " WHERE schedule_id = $1 ORDER BY sequence DESC LIMIT 1",
@@ -65,21 +62,20 @@ async def list_measured_nights(
     """What each model came to on each night since a date, its first entry of each; at most 400 nights."""
     rows = await connection.fetch(
         f"""
-        SELECT {", ".join(_COLUMNS)} FROM (
-            SELECT DISTINCT ON (e.night, a.model) e.night, e.run_id, r.finished_at, a.model, a.planned, a.answered,
-                   a.scored, a.coverage, a.accuracy, a.accuracy_lower, a.accuracy_upper, a.detectable_difference,
-                   a.perfect, a.partial, a.failed, a.unscored, a.latency_mean_seconds, a.latency_p50_seconds,
-                   a.latency_p95_seconds, a.cost_usd, a.judge_cost_usd, a.errors, q.id IS NOT NULL AS is_set_aside
-            FROM sequence_entries e
-            JOIN runs r ON r.id = e.run_id
-            JOIN run_aggregates a ON a.run_id = e.scored_by_run AND a.category = $2
-            LEFT JOIN acts q ON q.schedule_id = e.schedule_id AND q.run_id = e.run_id AND q.model = a.model
-                            AND q.kind = 'quarantine'
-            WHERE e.schedule_id = $1 AND e.night >= $3 AND e.attempt = 0 AND ($4::text IS NULL OR a.model = $4)
-            ORDER BY e.night, a.model, e.sequence
-        ) nights
-        WHERE night > (SELECT max(night) FROM sequence_entries WHERE schedule_id = $1) - {MOST_NIGHTS}
-        ORDER BY night, model
+        SELECT DISTINCT ON (e.night, a.model) e.night, e.run_id, r.finished_at, a.model, a.planned,
+               a.answered, a.scored, a.coverage, a.accuracy, a.accuracy_lower, a.accuracy_upper,
+               a.detectable_difference, a.perfect, a.partial, a.failed, a.unscored, a.latency_mean_seconds,
+               a.latency_p50_seconds, a.latency_p95_seconds, a.cost_usd, a.judge_cost_usd, a.errors,
+               q.id IS NOT NULL AS is_set_aside
+        FROM sequence_entries e
+        JOIN runs r ON r.id = e.run_id
+        JOIN run_aggregates a ON a.run_id = e.scored_by_run AND a.category = $2
+        LEFT JOIN acts q ON q.schedule_id = e.schedule_id AND q.run_id = e.run_id AND q.model = a.model
+                        AND q.kind = 'quarantine'
+        WHERE e.schedule_id = $1 AND e.attempt = 0 AND ($4::text IS NULL OR a.model = $4)
+          AND e.night >= $3
+          AND e.night > (SELECT max(night) FROM sequence_entries WHERE schedule_id = $1) - {MOST_NIGHTS}
+        ORDER BY e.night, a.model, e.sequence
         """,
         schedule_id,
         category,
@@ -111,8 +107,8 @@ async def list_evidence(
     """The evidence of all streams of a model, entry by entry, since a night; those with a threshold."""
     rows = await connection.fetch(
         """
-        SELECT coalesce(r.night, (r.created_at AT TIME ZONE 'UTC')::date) AS night, d.sequence, d.stream, d.outcome,
-               d.overdispersion, d.log_worse, d.log_better, d.log_watch, d.log_alarm,
+        SELECT coalesce(r.night, (r.created_at AT TIME ZONE 'UTC')::date) AS night, d.sequence, d.stream,
+               d.outcome, d.overdispersion, d.log_worse, d.log_better, d.log_watch, d.log_alarm,
                d.z_low IS NOT NULL AS took_part
         FROM detections d JOIN runs r ON r.id = d.run_id
         WHERE d.schedule_id = $1 AND d.subject = $2 AND d.model = $3 AND d.log_alarm < 'infinity'
@@ -131,13 +127,14 @@ async def list_last_evidence(connection: Connection, schedule_id: int, model: st
     """The evidence of all streams of a model on its last entry: quality first, then by name."""
     rows = await connection.fetch(
         """
-        SELECT coalesce(r.night, (r.created_at AT TIME ZONE 'UTC')::date) AS night, d.sequence, d.stream, d.outcome,
-               d.overdispersion, d.log_worse, d.log_better, d.log_watch, d.log_alarm,
+        SELECT coalesce(r.night, (r.created_at AT TIME ZONE 'UTC')::date) AS night, d.sequence, d.stream,
+               d.outcome, d.overdispersion, d.log_worse, d.log_better, d.log_watch, d.log_alarm,
                d.z_low IS NOT NULL AS took_part
         FROM detections d JOIN runs r ON r.id = d.run_id
         WHERE d.schedule_id = $1 AND d.subject = 'model' AND d.model = $2 AND d.log_alarm < 'infinity'
           AND d.sequence = (SELECT max(sequence) FROM detections
-                            WHERE schedule_id = $1 AND subject = 'model' AND model = $2 AND stream = 'accuracy')
+                            WHERE schedule_id = $1 AND subject = 'model' AND model = $2
+                              AND stream = 'accuracy')
         ORDER BY d.stream <> 'accuracy', d.stream <> 'weighted', d.stream NOT LIKE 'category:%', d.stream
         """,
         schedule_id,

@@ -189,8 +189,10 @@ async def find_last_night(connection: Connection, schedule_id: int) -> date | No
 
 _NIGHT = """
     SELECT n.schedule_id, n.night, n.due_at, n.state, n.reason,
-           array(SELECT (r.id, r.attempt, r.state, EXISTS (SELECT 1 FROM seen_entries e WHERE e.run_id = r.id))
-                 FROM runs r WHERE r.schedule_id = n.schedule_id AND r.night = n.night ORDER BY r.attempt) AS runs
+           array(SELECT (r.id, r.attempt, r.state,
+                         EXISTS (SELECT 1 FROM seen_entries e WHERE e.run_id = r.id))
+                 FROM runs r
+                 WHERE r.schedule_id = n.schedule_id AND r.night = n.night ORDER BY r.attempt) AS runs
     FROM nights n
 """
 
@@ -248,8 +250,8 @@ async def find_most_urgent(connection: Connection, schedule_ids: Sequence[int]) 
         """
         SELECT s.id FROM schedules s
         WHERE s.id = ANY ($1)
-        ORDER BY (SELECT max(i.opened_at) FROM incidents i WHERE i.schedule_id = s.id AND i.status <> 'closed')
-                     DESC NULLS LAST,
+        ORDER BY (SELECT max(i.opened_at) FROM incidents i
+                  WHERE i.schedule_id = s.id AND i.status <> 'closed') DESC NULLS LAST,
                  (SELECT max(n.night) FROM nights n WHERE n.schedule_id = s.id AND n.state = 'ran')
                      DESC NULLS LAST, s.id
         LIMIT 1

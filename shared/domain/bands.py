@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from shared.domain.distributions import student_t_quantile
 
@@ -21,14 +22,14 @@ class Band:
 def no_drift_band(nights: Sequence[float]) -> Band | None:
     """The band of a model whose nights, in order, had these accuracies; None for fewer than five.
 
-    The spread is taken from the differences between neighbouring nights (von Neumann, Kent, Bellinson and Hart
-    1941), which a slow change widens hardly, and the band is a prediction interval for one night more. Their
-    degrees of freedom are about two thirds of the differences.
+    The spread is taken from the differences between neighbouring nights (von Neumann, Kent, Bellinson
+    and Hart 1941), which a slow change hardly widens, and the band is a prediction interval for one night
+    more. Their degrees of freedom are about two thirds of the differences.
     """
     if len(nights) < FEWEST_NIGHTS:
         return None
     mean = sum(nights) / len(nights)
-    steps = [(after - before) ** 2 for before, after in zip(nights, nights[1:], strict=False)]
+    steps = [(after - before) ** 2 for before, after in pairwise(nights)]
     spread = math.sqrt(sum(steps) / (2 * len(steps)) * (1 + 1 / len(nights)))
     half = student_t_quantile(0.975, 2 * len(steps) / 3) * spread
     return Band(max(0.0, mean - half), mean, min(1.0, mean + half))

@@ -100,21 +100,21 @@ def tell(
     `took_part` (rows, entries) and `nights` (rows, streams), the last so many of them, turn a stream's nights
     into places: a stream that came later than its model has taken in fewer.
     """
+    outcomes = _outcomes(reading)
+    dates = {Outcome.ALARM: reading.change, Outcome.IMPROVED: reading.improvement}
+    thresholds = reading.thresholds.log_watch.tolist(), reading.thresholds.log_alarm.tolist()
     for row in rows:
         places = np.flatnonzero(took_part[row]) + 1
         took = bool(places.size) and int(places[-1]) == sequence
-        for column, stream in enumerate(streams):
-            cell = row, column
-            outcome = _outcome(reading, cell) if took else Outcome.SET_ASIDE
-            dated = {Outcome.ALARM: reading.change, Outcome.IMPROVED: reading.improvement}.get(outcome)
+        told = (reading.low, reading.high, overdispersion, reading.log_worse, reading.log_better)
+        cells = zip(streams, outcomes[row], *(each[row].tolist() for each in told), *thresholds, strict=True)
+        for column, (stream, outcome, low, high, phi, worse, better, watch, alarm) in enumerate(cells):
+            dated = dates.get(outcome) if took else None
+            own = places[places.size - int(nights[row, column]) :]
             yield Detection(
-                sequence, subject, names[row], stream, outcome,
-                float(reading.low[cell]) if took else None,
-                float(reading.high[cell]) if took else None,
-                float(overdispersion[cell]),
-                float(reading.log_worse[cell]), float(reading.log_better[cell]),
-                float(reading.thresholds.log_watch[column]), float(reading.thresholds.log_alarm[column]),
-                _date(dated, cell, places[places.size - int(nights[cell]) :]) if dated is not None else None,
+                sequence, subject, names[row], stream, outcome if took else Outcome.SET_ASIDE,
+                low if took else None, high if took else None, phi, worse, better, watch, alarm,
+                _date(dated, (row, column), own) if dated is not None else None,
             )  # fmt: skip
 
 
@@ -135,15 +135,14 @@ def tell_decay(
     )  # fmt: skip
 
 
-def _outcome(reading: Reading, cell: tuple[int, int]) -> Outcome:
-    if reading.has_alarm[cell]:
-        return Outcome.ALARM
-    if reading.has_improved[cell]:
-        return Outcome.IMPROVED
-    # Evidence grows by 1 a night where nothing ever varies: that is nothing to watch.
-    if np.isneginf(reading.low[cell]) and np.isposinf(reading.high[cell]):
-        return Outcome.SILENT
-    return Outcome.WATCHED if reading.is_watched[cell] else Outcome.QUIET
+def _outcomes(reading: Reading) -> list[list[Outcome]]:
+    """By row and column. Evidence grows by 1 a night where nothing ever varies: that is nothing to watch."""
+    is_silent = np.isneginf(reading.low) & np.isposinf(reading.high)
+    which = np.select(
+        [reading.has_alarm, reading.has_improved, is_silent, reading.is_watched], [0, 1, 2, 3], default=4
+    )
+    told = (Outcome.ALARM, Outcome.IMPROVED, Outcome.SILENT, Outcome.WATCHED, Outcome.QUIET)
+    return [[told[number] for number in row] for row in which.tolist()]
 
 
 def _date(nights: ChangeNights, cell: tuple[int, int], places: Integers) -> Dated | None:

@@ -40,7 +40,7 @@ class Tonight:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A family's reading and overdispersion, (models, streams); `nights`: how many each stream has taken in."""
+    """A family's reading and overdispersion, (models, streams); `nights`: as many as each stream has had."""
 
     streams: tuple[str, ...]
     reading: Reading
@@ -86,7 +86,7 @@ class Counted:
     def with_room(
         self, models: int, units: Sequence[str], streams: Sequence[str], levels: int, largest: int
     ) -> "Counted":
-        """The same with room for so many models, and for these units and streams on a grid as fine as this."""
+        """The same with room for so many models, and these units and streams, on a grid as fine as this."""
         units, streams = append(self.units, units), append(self.streams, streams)
         levels, largest = max(self.levels, levels), max(self.largest, largest)
         before, after = (len(self.took_part), len(self.streams)), (models, len(streams))

@@ -20,6 +20,7 @@ from tests.benchmarks.measures import (
     measure_makespan,
     measure_overhead,
     measure_submissions,
+    measure_year,
 )
 from tests.benchmarks.processes import Usage, memory_mb, watch_memory
 from tests.benchmarks.report import print_report, targets_of
@@ -58,7 +59,9 @@ async def measure(console: Console) -> dict[str, Any]:
                 "idle_mb": idle_mb,
                 "peak_mb": peak.mb,
             }
-            return figures
+    console.print("Measuring a fleet's year (some minutes) ...", style="dim")
+    figures["year"] = await measure_year()
+    return figures
 
 
 def read_judged_questions() -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What is measured: overhead, submission, makespan, fan-out."""
+"""What is measured: overhead, submission, makespan, fan-out, and a fleet's year."""
 
 import asyncio
 import json
@@ -158,3 +158,13 @@ async def measure_fan_out(stage: Stage) -> dict[str, float]:
         "seconds": seconds,
         "cancel_seconds": time.perf_counter() - cancelling,
     }
+
+
+async def measure_year() -> dict[str, float]:
+    """What the watch over a large fleet takes, in a program of its own, whose memory is nobody else's."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.benchmarks.year", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await program.communicate()
+    figures: dict[str, float] = json.loads(output)
+    return figures

@@ -23,13 +23,16 @@ class Target:
 
 
 def targets_of(figures: Mapping[str, Any]) -> list[Target]:
-    submission = figures["submission"]
+    submission, year = figures["submission"], figures["year"]
     return [
         Target("CPU of a judged pair, over two bare calls", figures["overhead"]["cpu_ratio"], 1.25, "×"),
         Target("550 pairs of 1.5 s, 50 at once, over ideal", figures["makespan"]["ratio"], 1.15, "×"),
         Target("100,000 pairs planned and queued", figures["fan_out"]["seconds"], 15, "s"),
         Target("POST /runs, p99, one at a time", submission["sequential_p99_ms"], 100, "ms"),
         Target("POST /runs, p99, ten at once", submission["ten_at_once_p99_ms"], 100, "ms"),
+        Target("a year of 50 models folded anew", year["refold_seconds"], 60, "s"),
+        Target("one night of 50 models, after a year", year["night_seconds"], 2, "s"),
+        Target("memory of who folds them", year["peak_mb"], 1024, "MB"),
     ]
 
 
@@ -54,6 +57,10 @@ def print_report(console: Console, figures: Mapping[str, Any], targets: Sequence
         ("POST /runs, p50, one at a time", f"{submission['sequential_p50_ms']:.1f} ms"),
         ("POST /runs, p50, ten at once", f"{submission['ten_at_once_p50_ms']:.1f} ms"),
         ("cancelling 100,000 pairs", f"{figures['fan_out']['cancel_seconds']:.1f} s"),
+        ("CPU of folding a year anew, database included", f"{figures['year']['refold_cpu_seconds']:.1f} s"),
+        ("CPU of one night's detection, without database", f"{figures['year']['night_cpu_seconds']:.2f} s"),
+        ("detections of a year", f"{figures['year']['detections']:,.0f}"),
+        ("cores that others kept busy, year", f"{figures['year']['cores_of_others']:.1f}"),
         ("start to first request, new folder", f"{footprint['seconds_to_first_request']:.1f} s"),
         ("memory, idle (PSS)", f"{footprint['idle_mb']:.0f} MB"),
         ("memory, peak (PSS)", f"{footprint['peak_mb']:.0f} MB"),

@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from shared.db import schedules
 from shared.db.keys import Scope
+from shared.db.pool import Pool
 from tests.integration.serving import Api
 from tests.integration.submitting import refused_fields
 from tests.integration.watched_api import (
@@ -135,6 +137,8 @@ async def test_an_entry_that_the_watch_has_not_seen_waits_for_it(api: Api, past:
     await past.measure(dropping("dim", 11, 0.5))
     done = await post(api, f"incidents/{(await only_incident(api))['id']}/accept-baseline")
     assert done.status_code == 200, done.text
+    newest = (await get(api, "drift/history", schedule="nightly", model="dim"))["items"][0]
+    assert newest["outcome"] is None, "the scheduler's to see"
     assert await past.watch() == 1
     assert await is_fold_of_results_and_acts(past)
 
@@ -142,12 +146,27 @@ async def test_an_entry_that_the_watch_has_not_seen_waits_for_it(api: Api, past:
 async def test_of_two_who_act_at_once_the_second_is_told_what_the_first_did(api: Api, past: Past) -> None:
     await past.live(12, dropping("dim", 11, 0.5))
     path = f"incidents/{(await only_incident(api))['id']}"
-    answers = await asyncio.gather(*(post(api, f"{path}/{act}") for act in ("resolve", "accept-baseline")))
+    async with past.pool.acquire() as connection, asyncio.TaskGroup() as people, connection.transaction():
+        await schedules.lock_schedule(connection, past.schedule.id)  # as the scheduler does
+        acting = [people.create_task(post(api, f"{path}/{act}")) for act in ("resolve", "accept-baseline")]
+        await _wait_until_blocked(past.pool, len(acting))
+    answers = [act.result() for act in acting]
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     incident = await only_incident(api)
-    closing = [event["kind"] for event in incident["events"] if event["kind"] == incident["resolution"]]
-    assert len(closing) == 1
+    ends = [
+        event["kind"] for event in incident["events"] if event["kind"] in ("resolved", "baseline_accepted")
+    ]
+    assert ends == [incident["resolution"]]
     assert await is_fold_of_results_and_acts(past)
+
+
+async def _wait_until_blocked(pool: Pool, many: int) -> None:
+    """Return once so many connections wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    waiting += " AND wait_event_type = $1"
+    async with asyncio.timeout(20), pool.acquire() as connection:
+        while await connection.fetchval(waiting, "Lock") != many:
+            await connection.execute("SELECT pg_sleep(0.01)")
 
 
 async def test_acting_while_the_watch_looks_leaves_the_fold_of_results_and_acts(api: Api, past: Past) -> None:

@@ -105,7 +105,8 @@ class Past:
         questions = await suites.read_questions(connection, suite.id)
         run_id = RunId(uuid4())
         new = NewRun(
-            id=run_id, kind=RunKind.CONFIRMATION if attempt else RunKind.NIGHTLY, suite_version_id=suite.id, judge_id=None,
+            id=run_id, kind=RunKind.CONFIRMATION if attempt else RunKind.NIGHTLY,
+            suite_version_id=suite.id, judge_id=None,
             models=list(self.models), repeats=1, sample=None, parameters=self.parameters,
             max_cost_usd=None, labels={}, git_commit=None, client_versions={}, idempotency_key=None,
             request_hash="", schedule_id=self.schedule.id, night=night, attempt=attempt,
@@ -215,8 +216,8 @@ def _as_pair(
 ) -> tuple[object, ...]:
     if right is None:
         return (
-            run_id, model, question, 1, "failed", 1, None, None, None, None, None, None, None, "timeout", None,
-            None, now,
+            run_id, model, question, 1, "failed", 1, None, None, None, None, None, None, None,
+            "timeout", None, None, now,
         )  # fmt: skip
     return (
         run_id, model, question, 1, "scored", 1, "right" if right else "wrong", served, seconds, 20,

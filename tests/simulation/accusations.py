@@ -1,4 +1,4 @@
-"""Whom the watch accuses, of incidents whose culprit is known: `python -m tests.simulation.accusations`.
+"""Whom the watch accuses, where it is known: `python -m tests.simulation.accusations [--write] [ROW ...]`.
 
 With --write the numbers go into accusations.json and into docs/drift.md. About 15 minutes on one core.
 """
@@ -37,7 +37,7 @@ Row = TypedDict(
 
 def accuse(row: str, trials: int = TRIALS) -> Row:
     """How often which cause was told when the incident opened and two weeks later; counts of trials."""
-    together = 1 if CULPRITS[row].judge_takes else FLEET
+    together = 1 if CULPRITS[row].hinges_on_anchors else FLEET
     told = [
         one
         for first in range(0, trials, together)
@@ -73,10 +73,12 @@ def _cell(row: Row, cause: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    accused = {}
-    for row in CULPRITS:
+    rows = [argument for argument in arguments if argument != "--write"] or list(CULPRITS)
+    accused = json.loads(STORED.read_text()) if "--write" in arguments and STORED.exists() else {}
+    for row in rows:
         accused[row] = accuse(row)
         print(row, file=sys.stderr)
+    accused = {row: accused[row] for row in CULPRITS if row in accused}
     if "--write" in arguments:
         STORED.write_text(json.dumps(accused, indent=1) + "\n")
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)

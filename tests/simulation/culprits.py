@@ -51,6 +51,11 @@ class Culprit:
     moves_control: bool = False
     edits_scorers: float = 0.0
 
+    @property
+    def hinges_on_anchors(self) -> bool:
+        """Whether it takes the judge's anchors to tell, so that trials with one judge would tell alike."""
+        return bool(self.judge_takes or self.model_loses) and not self.moves_control
+
 
 CULPRITS: Mapping[str, Culprit] = {
     "judge swapped: 5 points stricter": Culprit(judge_takes=0.05),
@@ -94,7 +99,7 @@ class Stage:
 def try_culprit(row: str, first: int, models: int = 1) -> list[Told]:
     """Trials from the number `first` on, one model each, from the first night to two weeks after the change.
 
-    They share an installation, and so a judge: where the judge changes, trials are independent only alone.
+    They share an installation, and so a judge and its anchors.
     """
     culprit = CULPRITS[row]
     chances = [chance_of(row, first + number) for number in range(models)]

@@ -58,10 +58,10 @@ def answer(chance: np.random.Generator, models: int, questions: int, right: floa
 
 
 def fold_in(
-    entries: Sequence[Entry], decisions: Sequence[Decisions] = (), fold: Fold = Fold()
+    entries: Sequence[Entry], decisions: Sequence[Decisions] = ()
 ) -> tuple[Fold, list[tuple[Detection, ...]]]:
     """Fold these entries in, one after the other; each one's detections."""
-    found = []
+    fold, found = Fold(), []
     for entry, decision in zip(entries, decisions or [Decisions()] * len(entries), strict=True):
         fold, detections = fold.after(entry, decision)
         found.append(detections)
@@ -150,7 +150,7 @@ def pasts(draw: st.DrawFn, least: int = 1, most: int = 9) -> Past:
                 budget=Budget(3, draw(st.sampled_from([1.0, 365.0]))),
                 night=FIRST_NIGHT + timedelta(days=9 * place),
                 **extra,
-            )  # fmt: skip
+            )
         )
         some = st.frozensets(st.sampled_from(models), max_size=1)
         decisions.append(

@@ -21,7 +21,7 @@ def watched(state: MonitorState, *, is_open: bool = False) -> Monitor:
 
 
 def live(*signals: Signal, reminders: int | None = None) -> list[Move]:
-    """What a series of signals does, incidents opening and closing on the way; `reminders` due at one of them."""
+    """What a series of signals does, incidents come and go on the way. `reminders`: at which one is due."""
     monitor, moves = watched(OK), []
     for number, signal in enumerate(signals):
         done = move(monitor, signal, needs_reminder=number == reminders)
@@ -52,7 +52,13 @@ def test_every_state_answers_every_signal() -> None:
 
 def test_an_alert_is_told_at_its_edges_alone() -> None:
     told = live(
-        Signal.WATCHED, Signal.ALARM, Signal.QUIET, Signal.WATCHED, Signal.QUIET, Signal.RECOVERED, Signal.QUIET
+        Signal.WATCHED,
+        Signal.ALARM,
+        Signal.QUIET,
+        Signal.WATCHED,
+        Signal.QUIET,
+        Signal.RECOVERED,
+        Signal.QUIET,
     )
     assert [one.event for one in told] == [
         None, EventKind.OPENED, None, None, None, EventKind.RECOVERED, None,

@@ -77,7 +77,8 @@ def explain(error: Exception, request_id: str) -> Fault:
             )
         case _:
             told = (
-                "No numbers can be shown until it does. Runs go on or wait, and nothing that was stored is lost."
+                "No numbers can be shown until it does. Runs go on or wait, and nothing that was stored is"
+                " lost."
                 " Try again in a few seconds; /readyz tells which part is away."
             )
             return Fault(

@@ -146,7 +146,7 @@ def tally(counts: Mapping[str, int]) -> str:
 FILTERS = {
     function.__name__: function
     for function in (
-        count, many, percent, share, whole_share, points, size, usd, seconds, score, evidence, night, long_night,
-        full_night, moment, clock, lasting, tally,
+        count, many, percent, share, whole_share, points, size, usd, seconds, score, evidence, night,
+        long_night, full_night, moment, clock, lasting, tally,
     )
 }  # fmt: skip

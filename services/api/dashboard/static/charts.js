@@ -19,9 +19,9 @@ const drawings = {
     const isChanged = (day) => data.changed !== null && day >= data.changed;
     const colours = data.nights.map((day) => token(isChanged(day) ? "drift-fill" : "data"));
     const line = { color: token("data"), width: 1.6 };
-    traces.push({ ...night, y: data.values, mode: "lines+markers", connectgaps: false, line, marker: { color: colours, size: 6 } });
+    traces.push({ ...night, y: data.values, mode: "lines+markers", connectgaps: false, cliponaxis: false, line, marker: { color: colours, size: 6 } });
     const aside = { symbol: "circle-open", size: 9, color: token("ink-2") };
-    traces.push({ ...night, y: data.aside, mode: "markers", marker: aside, hovertemplate: "%{y:.1f} %, set aside<extra></extra>" });
+    traces.push({ ...night, y: data.aside, mode: "markers", cliponaxis: false, marker: aside, hovertemplate: "%{y:.1f} %, set aside<extra></extra>" });
     const layout = { yaxis: { range: data.range, ticksuffix: " %" }, margin: { l: 130, r: 12, t: 12, b: 28 } };
     if (data.changed) {
       const edge = new Date(Date.parse(data.changed) - 12 * 3600 * 1000).toISOString().slice(0, 16);
@@ -40,7 +40,7 @@ function layOut(own, nights) {
     ...own, font, showlegend: false, dragmode: false, hovermode: "x unified",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     hoverlabel: { bgcolor: token("panel"), bordercolor: token("rule-2"), font: { ...font, color: token("ink") } },
-    xaxis: { tickformat: "%-d %b", dtick, tick0: nights[0], showgrid: false, zeroline: false, fixedrange: true },
+    xaxis: { range: [nights[0], nights[nights.length - 1]], tickformat: "%-d %b", dtick, tick0: nights[0], showgrid: false, zeroline: false, fixedrange: true },
     yaxis: { gridcolor: token("rule"), zeroline: false, fixedrange: true, ...own.yaxis },
   };
 }

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from services.api.acts import list_possible_acts
-from services.api.dashboard.views.fleet import incident_night
 from services.api.dashboard.views.incident import name_incident
+from services.api.dashboard.views.nights import incident_night
 from shared.db.incidents import Incident
 from shared.domain.errors import InvalidInput
 from shared.domain.incidents import Act
@@ -17,15 +17,15 @@ _TITLES = {
 }
 _CONSEQUENCES = {
     Act.ACKNOWLEDGE: "Reminders stop; the incident stays open.",
-    Act.RESOLVE: "The incident is closed because its cause is gone. If it isn't, the next nights open a new one.",
-    Act.DISMISS: "The incident is closed as a false alarm. It counts against the stated rate, with your reason.",
-    Act.ACCEPT_BASELINE: "The incident is closed. Evidence starts at zero, with the nights from then on alone.",
+    Act.RESOLVE: "Its cause is gone: the incident is closed. If it isn't, the next nights open a new one.",
+    Act.DISMISS: "It was a false alarm: the incident is closed. It counts against the stated rate.",
+    Act.ACCEPT_BASELINE: "The incident is closed. Evidence starts at zero, with the nights from then on.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ActForm:
-    """`field` names what is wrong, `error` says how; `is_possible` is False where the act can't be done now."""
+    """`field` names what is wrong, `error` says how; not `is_possible`: the act can't be done now."""
 
     incident: str
     name: str

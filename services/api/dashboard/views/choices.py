@@ -85,8 +85,8 @@ async def choose(
     if plan is not None and len(of_suite) > 1:
         kept["schedule"] = plan.name
     filters = Filters(
-        suites=tuple(Option(one.name, f"{one.name} v{one.version} ({one.questions} questions)", one.name == name) for one in stored),
-        schedules=tuple(Option(one.name, one.name, one == plan) for one in of_suite) if len(of_suite) > 1 else (),
+        suites=tuple(Option(one.name, _name(one), one.name == name) for one in stored),
+        schedules=tuple(Option(one.name, one.name, one == plan) for one in of_suite if len(of_suite) > 1),
         categories=(
             Option(ALL, f"all {len(counts)}", category == ALL),
             *(Option(one, one, category == one) for one, _ in counts),
@@ -95,6 +95,10 @@ async def choose(
         periods=tuple((one, f"{path}?{urlencode({**kept, 'period': one})}") for one in PERIODS),
     )  # fmt: skip
     return Chosen(version, plan, category, period, filters)
+
+
+def _name(suite: SuiteVersion) -> str:
+    return f"{suite.name} v{suite.version} ({suite.questions} questions)"
 
 
 def _find_schedule(known: Sequence[Schedule], suite: str | None, name: str | None) -> Schedule | None:
@@ -110,7 +114,7 @@ def _find_schedule(known: Sequence[Schedule], suite: str | None, name: str | Non
 async def _most_urgent(
     connection: Connection, known: Sequence[Schedule], suite: str | None
 ) -> Schedule | None:
-    """Of the suite's schedules, or of all, the one with the newest open incident, else the last one that ran."""
+    """Of the suite's schedules, or of all: the one with the newest open incident, else that ran last."""
     candidates = [one for one in known if suite in (None, one.suite)]
     if len(candidates) < 2:
         return candidates[0] if candidates else None

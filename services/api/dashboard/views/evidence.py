@@ -29,8 +29,8 @@ def draw_up_evidence(
     most: int,
     also: Collection[str] = (),
 ) -> EvidenceChart | None:
-    """The leading stream, those in `also` and the strongest others, and some that stayed quiet: what did not move
-    is part of the proof. None where no stream has two nights.
+    """The leading stream, those in `also` and the strongest others, and some that stayed quiet: what did not
+    move is part of the proof. None where no stream has two nights.
     """
     by_stream: dict[str, list[EvidenceAt]] = {}
     for one in found:

@@ -8,8 +8,9 @@ from services.api.dashboard import numbers
 from services.api.dashboard.charts.evidence import EvidenceChart, EvidenceDrawing, draw_evidence
 from services.api.dashboard.views.choices import ALL, Chosen, Filters
 from services.api.dashboard.views.evidence import draw_up_evidence, watch_power
-from services.api.dashboard.views.fleet import ROWS, Fleet, describe_fleet, incident_night
+from services.api.dashboard.views.fleet import ROWS, Fleet, FleetRow, describe_fleet
 from services.api.dashboard.views.lede import Lede, write_lede
+from services.api.dashboard.views.nights import incident_night
 from services.api.dashboard.views.tonight import (
     Part,
     Scores,
@@ -42,13 +43,13 @@ CURVES = 4
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """`others`: the judge and the harness, in a sentence each. `calm`: which models' evidence the figure shows."""
+    """`rows`: the page of the fleet's; `others`: the judge and the harness, in a sentence each."""
 
     filters: Filters
     dateline: tuple[str, str]
     lede: Lede
     fleet: Fleet
-    rows: tuple[object, ...]
+    rows: tuple[FleetRow, ...]
     page: int
     pages: int
     evidence: EvidenceChart | None
@@ -201,7 +202,8 @@ def _write_dateline(
         )
     scored, planned = sum(one.scored for one in tonight), sum(one.planned for one in tonight)
     seen = sum(one.scored > 0 for one in tonight)
-    counted = f"{seen} of {numbers.many(len(tonight), 'model')} measured, {numbers.count(scored)} of {numbers.many(planned, 'pair')}."
+    counted = f"{seen} of {numbers.many(len(tonight), 'model')} measured,"
+    counted += f" {numbers.count(scored)} of {numbers.many(planned, 'pair')}."
     return said, f"{counted} {_tell_next(read.schedule, newest, now)}"
 
 

@@ -73,7 +73,7 @@ def _follow(
 
 
 def _own_tracks(chronicle: Chronicle) -> list[Track]:
-    """The parts on the user's side: the terms of each entry, and its epoch, which prompt and parameters make."""
+    """The parts on the user's side: the terms of each entry, and its epoch."""
     told: dict[str, list[tuple[date, str | None]]] = {"Prompt, parameters": [], "Judge": [], "Suite": []}
     for number in chronicle.numbers:
         terms, night = chronicle.terms[number], chronicle.places[number].night

@@ -1,4 +1,4 @@
-"""What the page of an incident shows: what, how big, since when; who moved; the evidence; where; what to do."""
+"""What the page of an incident shows: what, how big, since when; who moved; the evidence; what to do."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,10 @@ from services.api.acts import list_possible_acts
 from services.api.dashboard import numbers
 from services.api.dashboard.charts.evidence import EvidenceChart, EvidenceDrawing, draw_evidence
 from services.api.dashboard.views.evidence import draw_up_evidence
-from services.api.dashboard.views.fleet import incident_night
 from services.api.dashboard.views.flips import FLIPS_SHOWN, Flipped, read_flips
+from services.api.dashboard.views.happenings import Choice, Happening, offer, tell_event
 from services.api.dashboard.views.lede import WHO, Fact, headline_of, tell_size
+from services.api.dashboard.views.nights import incident_night
 from services.api.dashboard.views.streams import name_briefly
 from services.api.dashboard.views.suspects import LineUp, line_up, span
 from shared.db import incidents, measured_nights
@@ -22,21 +23,10 @@ from shared.db.measured_nights import EvidenceAt
 from shared.db.pool import Connection
 from shared.domain.blame import Cause
 from shared.domain.detections import CATEGORY, Subject
-from shared.domain.incidents import Act, EventKind, Status
+from shared.domain.incidents import Status
 
 NIGHTS_BEFORE = 20
 CURVES = 7
-TOLD = {
-    EventKind.OPENED: "Alarm. The incident was opened.",
-    EventKind.JOINED: "More streams crossed their line: {streams}.",
-    EventKind.REMINDED: "Still open; people were reminded.",
-    EventKind.RECOVERED: "Recovered: the last three nights are as those before. Closed.",
-    EventKind.OUTAGE_OVER: "The outage is over. Its nights are set aside. Closed.",
-    EventKind.ACKNOWLEDGED: "Acknowledged by {by}.",
-    EventKind.RESOLVED: "Resolved by {by}.",
-    EventKind.DISMISSED: "Dismissed as a false alarm by {by}.",
-    EventKind.BASELINE_ACCEPTED: "Accepted as the new baseline by {by}.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +53,6 @@ class EvidenceRow:
     log_worse: float
     log_alarm: float
     overdispersion: float
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    at: str
-    told: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    act: Act
-    label: str
-    consequence: str
-    asks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +129,8 @@ async def read_incident(connection: Connection, incident: Incident, flip_page: i
         flips_in_all=len(questions),
         flip_page=page,
         flip_pages=pages,
-        choices=tuple(_offer(act, incident, since) for act in list_possible_acts(incident)),
-        happenings=tuple(_tell_event(event) for event in events),
+        choices=tuple(offer(act, incident, since) for act in list_possible_acts(incident)),
+        happenings=tuple(tell_event(event) for event in events),
         model=incident.model,
         schedule=incident.schedule,
         is_model=incident.subject is Subject.MODEL,
@@ -196,7 +171,7 @@ def _facts(incident: Incident, since: date | None, events: Sequence[IncidentEven
     facts = [Fact("Size so far", *_tell_size(size, found["stream"]))]
     if verdict is not None:
         corrected = verdict["corrected"]
-        spread = f"{numbers.points(corrected['lower'])} to {numbers.points(corrected['upper'])}, the judge's part taken off"
+        spread = f"{_range(corrected)}, the judge's part taken off"
         facts.append(Fact("Judge-corrected size", f"{numbers.points(corrected['value'])} points", spread))
     elif incident.subject is Subject.MODEL and size.get("value") is not None:
         facts.append(
@@ -206,7 +181,8 @@ def _facts(incident: Incident, since: date | None, events: Sequence[IncidentEven
         early, late = found["since_earliest"], found["since_latest"]
         where = "plausible range: that night alone"
         if early != late:
-            where = f"plausible range: {numbers.night(date.fromisoformat(early))} to {numbers.night(date.fromisoformat(late))}"
+            range_ends = (numbers.night(date.fromisoformat(end)) for end in (early, late))
+            where = f"plausible range: {' to '.join(range_ends)}"
         facts.append(Fact("Dated", numbers.night(since), where))
     night, ratio = date.fromisoformat(found["night"]), found.get("evidence_ratio")
     first = (
@@ -220,12 +196,14 @@ def _facts(incident: Incident, since: date | None, events: Sequence[IncidentEven
 
 def _tell_size(size: Mapping[str, Any], stream: str) -> tuple[str, str]:
     if size.get("value") is not None:
-        return f"{numbers.points(size['value'])} points", (
-            f"95{numbers.HARD_SPACE}% interval {numbers.points(size['lower'])} to {numbers.points(size['upper'])}"
-        )
+        return f"{numbers.points(size['value'])} points", (f"95{numbers.HARD_SPACE}% interval {_range(size)}")
     if size.get("ratio") is not None:
         return f"×{size['ratio']:.2f}", f"{name_briefly(stream)}, against what it was"
     return "Not sized", "too little was measured"
+
+
+def _range(size: Mapping[str, Any]) -> str:
+    return f"{numbers.points(size['lower'])} to {numbers.points(size['upper'])}"
 
 
 def _draw_up(incident: Incident, evidence: Sequence[EvidenceAt], since: date | None) -> EvidenceChart | None:
@@ -276,33 +254,6 @@ def _ratio(one: EvidenceAt) -> float:
 def _tell_budget(found: Mapping[str, Any]) -> str:
     nights, models = found["nights_per_false_alarm"], found["watched_models"]
     return (
-        f"All streams of {numbers.many(models, 'watched model')} together cross a line by chance at most once in"
-        f" {numbers.count(round(nights))} nights, as long as nights do not echo each other."
+        f"All streams of {numbers.many(models, 'watched model')} together cross a line by chance at most"
+        f" once in {numbers.count(round(nights))} nights, as long as nights do not echo each other."
     )
-
-
-def _offer(act: Act, incident: Incident, since: date | None) -> Choice:
-    match act:
-        case Act.ACKNOWLEDGE:
-            return Choice(
-                act, "Acknowledge", "Says you have seen it. Reminders stop; the incident stays open.", False
-            )
-        case Act.ACCEPT_BASELINE:
-            begin = numbers.night(since) if since else "the night of the change"
-            told = f"From now on {begin} and later is normal for {incident.model}. Evidence starts at zero."
-            return Choice(act, "Accept as new baseline…", told, True)
-        case Act.DISMISS:
-            told = "You think it is a false alarm. It counts against the stated rate, with your reason."
-            return Choice(act, "Dismiss…", told, True)
-        case Act.RESOLVE:
-            return Choice(
-                act, "Resolve…", "The cause is gone. If it isn't, the next nights open it again.", True
-            )
-
-
-def _tell_event(event: IncidentEvent) -> Happening:
-    streams = ", ".join(name_briefly(stream) for stream in event.facts.get("streams", ()))
-    told = TOLD[event.kind].format(by=event.by, streams=streams or "more of them")
-    if event.kind is EventKind.OPENED and "headline" in event.facts:
-        told = f"Alarm. {event.facts['headline']}"
-    return Happening(numbers.moment(event.at), told, event.note)

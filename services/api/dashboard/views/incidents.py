@@ -60,8 +60,8 @@ async def list_incidents(
 def describe_incidents(found: Sequence[Incident]) -> tuple[IncidentRow, ...]:
     return tuple(
         IncidentRow(
-            str(one.id), name_incident(one.id), _mark(one), _status(one), one.subject, one.model, one.headline,
-            one.cause, one.severity, numbers.moment(one.opened_at),
+            str(one.id), name_incident(one.id), _mark(one), _status(one), one.subject, one.model,
+            one.headline, one.cause, one.severity, numbers.moment(one.opened_at),
             numbers.moment(one.closed_at) if one.closed_at else "", one.schedule,
         )
         for one in found

@@ -1,11 +1,13 @@
 """The five seconds: is anything drifting, how sure is that, since when, and who moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from services.api.dashboard import numbers
-from services.api.dashboard.views.fleet import Fleet, Mark, incident_night
+from services.api.dashboard.views.fleet import Fleet, Mark
+from services.api.dashboard.views.nights import incident_night
 from services.api.dashboard.views.streams import name_briefly, tell_worse
 from shared.db.incidents import Incident
 from shared.domain.blame import Cause
@@ -71,12 +73,8 @@ def write_lede(fleet: Fleet, incidents: Sequence[Incident], nights: int, budget:
             ("No model gave an answer that could be scored. That isn't a score of 0, and it isn't drift.",),
         )
     if nights < 2:
-        return Lede(
-            "Too early to speak of drift",
-            (
-                f"{numbers.many(nights, 'night').capitalize()} measured. Drift needs at least 2; small changes need about {FEW_NIGHTS}.",
-            ),
-        )
+        told = f"{numbers.many(nights, 'night')} measured. Drift needs at least 2;"
+        return Lede("Too early to speak of drift", (f"{told} small changes need about {FEW_NIGHTS}.",))
     return _tell_calm(fleet, nights, budget)
 
 
@@ -117,38 +115,54 @@ def join(words: Sequence[str]) -> str:
 
 
 def _tell_one(incident: Incident, budget: float) -> Lede:
-    found, since = incident.findings, incident_night(incident)
-    size = found.get("size") or {}
-    who, why = WHO[Cause(incident.cause)]
-    is_outage = incident.cause == Cause.OUTAGE
-    ratio = found.get("evidence_ratio")
-    budget_told = f"budget: 1 false alarm in {numbers.count(round(budget))} nights"
-    range_told = ""
-    if since:
-        early, late = found.get("since_earliest"), found.get("since_latest")
-        range_told = (
-            "no other night fits nearly as well"
-            if early == late
-            else f"between {_night(early)} and {_night(late)}"
-        )
-    if size.get("value") is not None:
-        extent = f"{numbers.points(size['value'])} points, {numbers.points(size['lower'])} to {numbers.points(size['upper'])}"
-    elif size.get("ratio") is not None:
-        extent = f"{name_briefly(found['stream'])} ×{size['ratio']:.2f}"
-    else:
-        extent = incident.severity
+    found = incident.findings
     return Lede(
         headline_of(incident),
         tuple(filter(None, (tell_size(incident), *found["because"][:3]))),
         (
-            Fact("Is anything drifting?", "Not measured" if is_outage else "Yes, one thing", extent, Mark.UNMEASURED if is_outage else Mark.DRIFTING),
-            Fact("How sure?", "Past the alarm line" if ratio else "Seen, not inferred", f"by {numbers.evidence(ratio)}; {budget_told}" if ratio else "this is counted and needs no statistics"),
-            Fact("Since when?", numbers.night(since) if since else numbers.moment(incident.opened_at)[:-6], range_told or "the night it was first seen"),
-            Fact("Who moved?", who, why),
+            _tell_whether(incident),
+            _tell_certainty(found, budget),
+            _tell_date(incident),
+            Fact("Who moved?", *WHO[Cause(incident.cause)]),
         ),
         incident=str(incident.id),
         flips=len(found.get("questions") or ()),
-    )  # fmt: skip
+    )
+
+
+def _tell_whether(incident: Incident) -> Fact:
+    size = incident.findings.get("size") or {}
+    extent = incident.severity
+    if size.get("value") is not None:
+        value, lower, upper = (numbers.points(size[name]) for name in ("value", "lower", "upper"))
+        extent = f"{value} points, {lower} to {upper}"
+    elif size.get("ratio") is not None:
+        extent = f"{name_briefly(incident.findings['stream'])} ×{size['ratio']:.2f}"
+    if incident.cause == Cause.OUTAGE:
+        return Fact("Is anything drifting?", "Not measured", extent, Mark.UNMEASURED)
+    return Fact("Is anything drifting?", "Yes, one thing", extent, Mark.DRIFTING)
+
+
+def _tell_certainty(found: Mapping[str, Any], budget: float) -> Fact:
+    ratio = found.get("evidence_ratio")
+    if not ratio:
+        return Fact("How sure?", "Seen, not inferred", "this is counted and needs no statistics")
+    nights = numbers.count(round(budget))
+    told = f"by {numbers.evidence(ratio)}; budget: 1 false alarm in {nights} nights"
+    return Fact("How sure?", "Past the alarm line", told)
+
+
+def _tell_date(incident: Incident) -> Fact:
+    found, since = incident.findings, incident_night(incident)
+    if since is None:
+        return Fact("Since when?", numbers.night(incident.opened_at.date()), "the night it was first seen")
+    early, late = (
+        date.fromisoformat(found[name] or str(since)) for name in ("since_earliest", "since_latest")
+    )
+    told = f"between {numbers.night(early)} and {numbers.night(late)}"
+    return Fact(
+        "Since when?", numbers.night(since), "no other night fits nearly as well" if early == late else told
+    )
 
 
 def _tell_several(incidents: Sequence[Incident]) -> Lede:
@@ -176,38 +190,31 @@ def _tell_calm(fleet: Fleet, nights: int, budget: float) -> Lede:
     sharpest = min(
         (row for row in measured if row.detectable), key=lambda row: row.detectable or 1, default=None
     )
-    seen = f"{numbers.many(len(measured), 'model').capitalize()} {'was' if len(measured) == 1 else 'were'} measured."
-    least = (
-        f" The smallest drop that one more night would show is {numbers.size(sharpest.detectable)} points ({sharpest.model})."
-        if sharpest
-        else ""
-    )
-    early = (
-        f" {numbers.many(nights, 'night').capitalize()} so far; small changes need about {FEW_NIGHTS}."
-        if nights < FEW_NIGHTS
-        else ""
-    )
     nearest = max((row for row in measured if row.evidence), key=lambda row: row.evidence or 0, default=None)
+    models, so_far = numbers.many(len(measured), "model"), numbers.many(nights, "night")
+    story = [f"{models} {'was' if len(measured) == 1 else 'were'} measured."]
+    missed = "not known"
+    if sharpest is not None:
+        missed = f"under {numbers.size(sharpest.detectable)} points"
+        least = f"{numbers.size(sharpest.detectable)} points ({sharpest.model})"
+        story.append(f"The smallest drop that one more night would show is {least}.")
+    if nights < FEW_NIGHTS:
+        story.append(f"{so_far} so far; small changes need about {FEW_NIGHTS}.")
+    near = Fact("What is nearest?", "nothing", "no stream has evidence yet")
+    if nearest is not None:
+        told = f"of the alarm line: {nearest.model}, {nearest.stream}"
+        near = Fact("What is nearest?", numbers.evidence(nearest.evidence), told)
+    rate = f"1 in {numbers.count(round(budget))} nights"
     return Lede(
         "Nothing is drifting",
-        (seen + least + early,),
+        tuple(story),
         (
-            Fact("Is anything drifting?", "No change found", f"in {numbers.many(nights, 'night')} of {numbers.many(len(measured), 'model')}"),
-            Fact("How sure?", f"1 in {numbers.count(round(budget))} nights", "is how rarely this may alarm for nothing"),
-            Fact(
-                "What is nearest?", numbers.evidence(nearest.evidence) if nearest else "nothing",
-                f"of the alarm line: {nearest.model}, {nearest.stream}" if nearest else "no stream has evidence yet",
-            ),
-            Fact(
-                "What could be missed?", f"under {numbers.size(sharpest.detectable)} points" if sharpest else "not known",
-                "a smaller drop takes more nights to show",
-            ),
+            Fact("Is anything drifting?", "No change found", f"in {so_far} of {models}"),
+            Fact("How sure?", rate, "is how rarely this may alarm for nothing"),
+            near,
+            Fact("What could be missed?", missed, "a smaller drop takes more nights to show"),
         ),
-    )  # fmt: skip
-
-
-def _night(told: str | None) -> str:
-    return numbers.night(date.fromisoformat(told)) if told else numbers.NOT_MEASURED
+    )
 
 
 def _spell(count: int) -> str:

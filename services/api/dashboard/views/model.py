@@ -10,16 +10,10 @@ from services.api.dashboard import numbers
 from services.api.dashboard.charts.bars import DrawnTrack, draw_tracks, height_of
 from services.api.dashboard.charts.frame import Frame
 from services.api.dashboard.charts.trends import Trend, TrendDrawing, TrendPoint, draw_trend, scale_of
-from services.api.dashboard.views.fleet import (
-    WORDS,
-    Mark,
-    draw_up_trend,
-    mark_standing,
-    powers_of_ten,
-    tell_trend,
-)
+from services.api.dashboard.views.fleet import WORDS, Mark, mark_standing, powers_of_ten
 from services.api.dashboard.views.identity import read_tracks
 from services.api.dashboard.views.incidents import IncidentRow, describe_incidents
+from services.api.dashboard.views.nights import draw_up_trend, tell_trend
 from services.api.dashboard.views.streams import explain_stream, name_briefly
 from services.api.drift import describe_standing
 from services.api.schemas.drift import HistoryEntry, Standing
@@ -195,7 +189,8 @@ def _tell(trend: Trend, newest: MeasuredNight | None, standing: Standing | None)
     if newest.accuracy is None:
         errors = f": {numbers.tally(newest.errors)}" if newest.errors else ""
         told.append(
-            f"No scored answer on {numbers.long_night(newest.night)}{errors}. That isn't a score of 0, and it isn't drift."
+            f"No scored answer on {numbers.long_night(newest.night)}{errors}."
+            " That isn't a score of 0, and it isn't drift."
         )
     else:
         told.append(
@@ -206,7 +201,8 @@ def _tell(trend: Trend, newest: MeasuredNight | None, standing: Standing | None)
     if trend.band:
         before = f" before {numbers.long_night(trend.changed_on)}" if trend.changed_on else ""
         told.append(
-            f"Its nights{before} lie between {numbers.percent(trend.band.lower)} and {numbers.share(trend.band.upper)}."
+            f"95 of 100 of its nights{before} lie between {numbers.percent(trend.band.lower)}"
+            f" and {numbers.share(trend.band.upper)}."
         )
     if standing is not None and standing.incident_id is None:
         told.append(standing.told)
@@ -217,9 +213,9 @@ def _describe_stream(one: EvidenceAt) -> StreamRow:
     mark, word = _MARKS[one.outcome]
     ratio = math.exp(min(one.log_worse - one.log_alarm, 300.0))
     return StreamRow(
-        name_briefly(one.stream), explain_stream(one.stream), mark, word, powers_of_ten(ratio) or -99.0, ratio,
-        (one.log_watch - one.log_alarm) / math.log(10), math.exp(min(one.log_alarm, 300.0)), one.overdispersion,
-        one.overdispersion > NOISY_ABOVE,
+        name_briefly(one.stream), explain_stream(one.stream), mark, word, powers_of_ten(ratio) or -99.0,
+        ratio, (one.log_watch - one.log_alarm) / math.log(10), math.exp(min(one.log_alarm, 300.0)),
+        one.overdispersion, one.overdispersion > NOISY_ABOVE,
     )  # fmt: skip
 
 
@@ -230,4 +226,5 @@ def _tell_baseline(chronicle: Chronicle) -> str:
     first = mine[:COMPARED_NIGHTS]
     if len(first) < COMPARED_NIGHTS:
         return f"{numbers.many(len(first), 'night')} so far; a baseline takes {COMPARED_NIGHTS}."
-    return f"The first {COMPARED_NIGHTS} nights of its present series, {numbers.night(first[0])} to {numbers.night(first[-1])}."
+    ends = f"{numbers.night(first[0])} to {numbers.night(first[-1])}"
+    return f"The first {COMPARED_NIGHTS} nights of its present series, {ends}."

@@ -1,4 +1,4 @@
-"""The four that may have moved, on one scale: the model, the judge, the harness, the user's own configuration."""
+"""The four that may have moved, on one scale: model, judge, harness, and the user's own configuration."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -65,8 +65,8 @@ def _model(incident: Incident, size: Mapping[str, Any]) -> Suspected:
     return Suspected(
         "The model", "moved" if blamed else "watch", "moved" if blamed else "its scores moved",
         size["value"], size["lower"], size["upper"], "drift" if blamed else "",
-        f"{numbers.points(size['value'])} points on {numbers.many(size['units'], 'question')} that were scored"
-        " before and since.",
+        f"{numbers.points(size['value'])} points on {numbers.many(size['units'], 'question')} that"
+        " were scored before and since.",
     )  # fmt: skip
 
 

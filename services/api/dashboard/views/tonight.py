@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
@@ -37,7 +38,7 @@ class SecondsDrawing:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Time per answer over the nights: the mean over all answers, and the highest 95th percentile of a model."""
+    """Time per answer by night: the mean over all answers, and the highest 95th percentile of a model."""
 
     wide: SecondsDrawing
     narrow: SecondsDrawing
@@ -88,8 +89,8 @@ def draw_seconds(measured: Sequence[MeasuredNight]) -> Seconds | None:
     """None with fewer than two nights that have answers."""
     mean: dict[date, float] = {}
     p95: dict[date, float] = {}
-    for night in sorted({one.night for one in measured}):
-        timed = [one for one in measured if one.night == night and one.latency_mean_seconds is not None]
+    for night, group in groupby(sorted(measured, key=lambda one: one.night), key=lambda one: one.night):
+        timed = [one for one in group if one.latency_mean_seconds is not None]
         answers = sum(one.answered for one in timed)
         if answers:
             mean[night] = sum((one.latency_mean_seconds or 0) * one.answered for one in timed) / answers
@@ -132,8 +133,8 @@ def _round_up(highest: float) -> tuple[float, float]:
 
 
 async def look_into_machine_room(redis: ArqRedis, measured: Sequence[MeasuredNight]) -> tuple[Part, ...]:
-    """What works and what does not, as far as this process can see it. That the page is there shows that API and
-    database do.
+    """What works and what does not, as far as this process sees it. That the page is there shows that API
+    and database do.
     """
     parts = [
         Part("API", "passed", "works", "answered this page"),
