@@ -45,7 +45,7 @@ format: $(INSTALLED) ## put the code into its form
 bench: $(INSTALLED) ## measure throughput and overhead on this machine
 	@$(BIN)/python -m tests.benchmarks
 
-simulate: $(INSTALLED) ## measure the drift method's false alarms and detection (15 minutes)
+simulate: $(INSTALLED) ## measure the drift method's false alarms and detection (about 25 minutes)
 	@$(BIN)/python -m tests.simulation
 
 lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements*.lock

@@ -78,6 +78,7 @@ async def _tell(sight: Sight, move: Move, incident: Incident | None) -> None:
         await incidents.update_findings(sight.connection, incident.id, findings)
     match task.event:
         case EventKind.JOINED:
+            await incidents.note_told(sight.connection, incident.id, sight.now)
             await _record(sight, incident.id, EventKind.JOINED, {"streams": list(task.joined)})
         case EventKind.REMINDED:
             await incidents.note_told(sight.connection, incident.id, sight.now)

@@ -23,8 +23,9 @@ async def test_every_cause_is_found_and_named(tmp_path: Path) -> None:
         await stage.type("suite", "import", str(GOLDEN))
         await play(stage, simulator, SHORT)
         found = (await stage.read("/incidents", limit=100))["items"]
-        # On a busy machine calls may really become slow.
-        story = [each for each in found if each["findings"]["cause"] != "service"]
+        told = [await stage.read(f"/incidents/{each['id']}") for each in found]
+    # On a busy machine calls may really become slow.
+    story = [each for each in told if each["findings"]["cause"] != "service"]
 
     def the_one(model: str, **about: Any) -> dict[str, Any]:
         [incident] = [

@@ -36,7 +36,11 @@ async def test_what_is_no_key_is_refused_with_the_challenge(api: Api, header: st
 
 @pytest.mark.parametrize(
     ("scope", "allowed"),
-    [(Scope.READ, {"GET"}), (Scope.SUBMIT, {"GET", "POST"}), (Scope.ADMIN, {"GET", "POST", "KEYS"})],
+    [
+        (Scope.READ, {"GET"}),
+        (Scope.SUBMIT, {"GET", "POST", "PUT"}),
+        (Scope.ADMIN, {"GET", "POST", "PUT", "KEYS"}),
+    ],
 )
 async def test_a_scope_includes_those_before_it(api: Api, scope: Scope, allowed: set[str]) -> None:
     headers = await api.key(scope)
