@@ -54,7 +54,9 @@ class Evidence:
             rows = np.flatnonzero(takes_part & (nights == night))
             newest = np.full((rows.size, SHIFTS.size, 1), 0.0 if night > 1 else -np.inf)
             earlier = np.concatenate([self.log_ratios[rows, :, 1:], newest], axis=2)
-            log_ratios[rows] = earlier + _log_e_values_of_night(night, low[rows], high[rows])
+            says = ~(np.isneginf(low[rows]) & np.isposinf(high[rows]))
+            earlier[says] += _log_e_values_of_night(night, low[rows][says], high[rows][says])
+            log_ratios[rows] = earlier
         return Evidence(nights, log_ratios, self.since)
 
     def restart(self, rows: NDArray[np.bool_]) -> "Evidence":

@@ -57,7 +57,8 @@ async def test_a_real_model_is_evaluated(tmp_path: Path) -> None:
 async def test_worse_weights_behind_its_name_are_noticed(tmp_path: Path) -> None:
     async with open_real_model(tmp_path, settings_in(tmp_path), asyncio.Event()) as (stage, replace_weights):
         await play_degradation(stage, tmp_path, replace_weights)
-        [incident] = (await stage.read("/incidents"))["items"]
+        [listed] = (await stage.read("/incidents"))["items"]
+        incident = await stage.read(f"/incidents/{listed['id']}")
 
     found = incident["findings"]
     assert (incident["model"], found["cause"], incident["severity"]) == (MODEL_NAME, "model", "critical")
