@@ -53,14 +53,14 @@ def describe_incidents(page: Json) -> Iterator[RenderableType]:
         yield sentence("There is no such incident.")
         return
     yield table(
-        ["incident", "state", "severity", "schedule", "opened (UTC)", "~what happened"],
+        ["incident", "state", "severity", "cause", "schedule", "~what happened"],
         [
             [
                 shorten(each["id"]),
                 _state(each),
                 each["severity"],
+                each["cause"],
                 each["schedule"],
-                moment(each["opened_at"]),
                 each["headline"],
             ]
             for each in page["items"]
@@ -87,7 +87,7 @@ def tell_story(incident: Json) -> Iterator[RenderableType]:
         ]
     )
     yield _section("How sure is that?", _how_sure(found))
-    yield _section("Who did it?", [_CAUSES[found["cause"]], *_reasons(found), *_verdict(found)])
+    yield _section("Who did it?", [_CAUSES[found["cause"]], *_reasons(found)])
     yield _section(
         "What changed on your side?", found["your_side"] or ["Nothing that we know of, at that time."]
     )
@@ -153,14 +153,6 @@ def _how_sure(found: Json) -> Iterator[str]:
 def _reasons(found: Json) -> Iterator[str]:
     """All but what the section on the user's own side says."""
     yield from (one for one in found["because"] if one not in (*found["your_side"], NOTHING_CHANGED))
-
-
-def _verdict(found: Json) -> Iterator[str]:
-    verdict = found["verdict"]
-    if verdict is not None and verdict["corrected"]["value"] is not None:
-        corrected = verdict["corrected"]
-        spread = points_interval(corrected["lower"], corrected["upper"])
-        yield f"Without the judge's part: {points(corrected['value'])} points (95 %: {spread})."
 
 
 def _describe_categories(found: Json) -> RenderableType:

@@ -10,7 +10,7 @@ from shared.detecting import SequenceAt
 from shared.domain.blame import Surroundings
 from shared.domain.cases import changes_around, harness_around, span
 from shared.domain.controls import ControlFinding
-from shared.domain.detections import Detection
+from shared.domain.detections import Detection, Subject
 from shared.domain.identity import follow, tell_identity
 from shared.domain.incidents import EventKind, Move
 from shared.domain.providers import find_provider_incidents, name_provider
@@ -76,7 +76,9 @@ async def look_around(
     for place in range(max(earliest, latest - CONTROLLED_ENTRIES + 1), min(latest + 1, number)):
         compared[place] = await check_controls(connection, sequence, place)
     harness, moved_beside = harness_around(compared, (earliest, latest))
-    moved = {one.model for one in moves if one.event in (EventKind.OPENED, EventKind.JOINED)}
+    moved = {
+        one.model for one in moves if one.event is EventKind.OPENED and one.subject is Subject.MODEL
+    }
     providers = {
         one.model: name_provider(entry.litellm_model, entry.api_base)
         for one in moves

@@ -24,7 +24,7 @@ REFERENCE_NIGHTS = 7
 TRIMMED = 0.10  # of the questions, at either end
 REMEMBERED = 60  # scores that show how alike successive nights are
 MOST_ALIKE = 0.8
-ROUNDING = 1e-9  # a level that moved by less has not moved
+LEAST_SPREAD = 0.01  # of logs: nights that agree to within 1 % prove no smaller change
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,8 @@ class Operations:
             night = int(t[model])
             distance = float(level[model] - self.mean[model])
             spread = float(np.sqrt(self.squares[model] / (night - 2) * night / (night - 1)))
-            if abs(distance) < ROUNDING:
-                scores[model] = 0.0
-            elif spread < ROUNDING:
-                scores[model] = np.copysign(FARTHEST, distance)
-            else:
-                scores[model] = np.clip(normal_score_of_t(distance / spread, night - 2), -FARTHEST, FARTHEST)
+            score = normal_score_of_t(distance / max(spread, LEAST_SPREAD), night - 2)
+            scores[model] = np.clip(score, -FARTHEST, FARTHEST)
         return scores
 
     def _remember(self, unsettled: Array, level: Array, score: Array, detector: Detector) -> "Operations":

@@ -96,9 +96,15 @@ def test_a_price_that_never_varied_and_then_moves_is_far_away_but_finite() -> No
     values = np.full((20, 3), 0.002)
     values[15:] = 0.004
     readings = fold(values)
-    assert readings[14].low[0, 0] == 0.0
-    assert 20 < readings[15].low[0, 0] < 40
-    assert readings[15].has_alarm.any()
+    assert readings[14].low[0, 0] == pytest.approx(0.0, abs=1e-9)
+    assert 4 < readings[15].low[0, 0] < 40
+    assert any(reading.has_alarm.any() for reading in readings[15:18])
+
+
+def test_nights_that_agree_to_a_hair_prove_no_smaller_change() -> None:
+    values = np.full((30, 3), 60.0)
+    values[15:] = 60.3
+    assert not any(reading.has_alarm.any() for reading in fold(values))
 
 
 def test_free_calls_have_no_cost_to_watch() -> None:
