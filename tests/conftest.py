@@ -40,7 +40,7 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """An empty, migrated database."""
     name = f"test_{uuid4().hex}"
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield in_database(postgres_url, name)
     await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await connection.close()

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from starlette.types import Scope as AsgiScope
 
 from services.api.app import create_app
 from services.api.desk import Desk
+from services.api.openapi import DocumentedApi
 from services.worker.finalize import finalize_run
 from shared.db import pairs
 from shared.db.keys import Scope, create_key
@@ -64,10 +66,22 @@ def make_settings(database_url: str, redis_url: str, folder: Path, **changed: An
     return Settings(**{**fields, **changed}, _env_file=None)  # type: ignore[call-arg]
 
 
+def make_app(settings: Settings) -> DocumentedApi:
+    """The application; that it describes itself takes longer than most tests, and is the same every time."""
+    app = create_app(settings)
+    app.openapi_schema = describe()
+    return app
+
+
+@cache
+def describe() -> dict[str, Any]:
+    return create_app(Settings(_env_file=None)).openapi()  # type: ignore[call-arg]
+
+
 @asynccontextmanager
 async def open_api(settings: Settings) -> AsyncIterator[Api]:
     """The application in this process, without a socket."""
-    app = create_app(settings)
+    app = make_app(settings)
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -83,7 +97,7 @@ async def open_api(settings: Settings) -> AsyncIterator[Api]:
 @asynccontextmanager
 async def serve_api(settings: Settings) -> AsyncIterator[Api]:
     """The application behind a real server on a port of its own."""
-    app = create_app(settings)
+    app = make_app(settings)
     desks: list[Desk] = []
 
     async def keep_desk(scope: AsgiScope, receive: Receive, send: Send) -> None:
