@@ -76,9 +76,7 @@ async def look_around(
     for place in range(max(earliest, latest - CONTROLLED_ENTRIES + 1), min(latest + 1, number)):
         compared[place] = await check_controls(connection, sequence, place)
     harness, moved_beside = harness_around(compared, (earliest, latest))
-    moved = {
-        one.model for one in moves if one.event is EventKind.OPENED and one.subject is Subject.MODEL
-    }
+    moved = {one.model for one in moves if one.event is EventKind.OPENED and one.subject is Subject.MODEL}
     providers = {
         one.model: name_provider(entry.litellm_model, entry.api_base)
         for one in moves
