@@ -17,6 +17,7 @@ from services.scheduler.incidents import Sight, follow_up
 from services.scheduler.surroundings import check_controls, note_identities
 from shared.db import detections, incidents, schedules, seen
 from shared.db.anchors import are_judged
+from shared.db.incidents import Incident
 from shared.db.pool import Connection, Pool
 from shared.db.schedules import Schedule
 from shared.db.seen import Unseen
@@ -110,7 +111,8 @@ async def _see(
     (entry,) = await sequence.read(connection, number, number)
     after, found = await asyncio.to_thread(before.after, entry, sequence.decisions[-1])
 
-    standings = await _read_standings(connection, schedule, sequence, now)
+    open_incidents = await incidents.list_open_incidents(connection, schedule.id)
+    standings = await _read_standings(connection, schedule, sequence, open_incidents, now)
     wanted = needs_history(after, standings)
     histories = {model: await sequence.history(connection, model) for model in sorted(wanted)}
     control_findings = await check_controls(connection, sequence, number)
@@ -119,12 +121,16 @@ async def _see(
         after, entry, found, standings, histories,
         changed_controls=changed if control_findings else None,
     )  # fmt: skip
-    await _keep(connection, sequence, sighting, entry, unseen.run_id)
+    await _keep(connection, sequence, sighting)
     if sighting.quarantined:
         sequence = await read_sequence(connection, schedule.id, controls, last=unseen.run_id)
     await keep(connection, sequence, sighting.fold)
     renamed = await note_identities(connection, sequence, entry.models, now)
-    await follow_up(Sight(connection, catalogue, schedule, sequence, entry, sighting, control_findings, now))
+    heard = await sequence.heard_in_full(connection) if sequence.anchors else sequence
+    sight = Sight(
+        connection, catalogue, schedule, sequence, heard, entry, sighting, control_findings, now
+    )  # fmt: skip
+    await follow_up(sight, open_incidents)
     log.info(
         "detect.entry_seen", schedule=schedule.name, night=str(entry.night), run=str(unseen.run_id),
         sequence=number, moved=[f"{one.model}: {one.after}" for one in sighting.moves if one.event],
@@ -136,12 +142,13 @@ async def _see(
     return jobs
 
 
-async def _keep(
-    connection: Connection, sequence: SequenceAt, sighting: Sighting, entry: Entry, run_id: RunId
-) -> None:
+async def _keep(connection: Connection, sequence: SequenceAt, sighting: Sighting) -> None:
     """Write the entry's detections, and anew those of models that an outage was taken out of."""
-    fresh = [one for one in sighting.detections if one.model not in sighting.redetected]
-    fresh += [one for one in sighting.detections if one.subject is not Subject.MODEL and one not in fresh]
+    fresh = [
+        one
+        for one in sighting.detections
+        if one.subject is not Subject.MODEL or one.model not in sighting.redetected
+    ]
     await detections.store_detections(connection, sequence.schedule_id, sequence.places, fresh)
     for model, found in sighting.redetected.items():
         await rewrite(connection, sequence, model, found)
@@ -150,13 +157,17 @@ async def _keep(
 
 
 async def _read_standings(
-    connection: Connection, schedule: Schedule, sequence: SequenceAt, now: datetime
+    connection: Connection,
+    schedule: Schedule,
+    sequence: SequenceAt,
+    open_incidents: Sequence[Incident],
+    now: datetime,
 ) -> Standings:
     states = {
         (row.subject, row.model): row.state for row in await incidents.list_monitors(connection, schedule.id)
     }
     standings = {key: Standing(Monitor(*key, state)) for key, state in states.items()}
-    for incident in await incidents.list_open_incidents(connection, schedule.id):
+    for incident in open_incidents:
         key = incident.subject, incident.model
         change = incident.findings.get("change_run")
         standings[key] = Standing(

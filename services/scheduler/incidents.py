@@ -1,6 +1,6 @@
 """Incidents: what the watch saw becomes rows that people are told of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,12 +35,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One entry that was seen, with all that is needed to tell people about it."""
+    """One entry that was seen, with all that is needed to tell people about it.
+
+    `heard`: the sequence with all that the judge said of its anchors, which is more where an incident asked.
+    """
 
     connection: Connection
     catalogue: Catalogue
     schedule: Schedule
     sequence: SequenceAt
+    heard: SequenceAt
     entry: Entry
     sighting: Sighting
     controls: Mapping[str, ControlFinding]
@@ -51,12 +55,9 @@ class Sight:
         return self.sequence.places[-1].run_id
 
 
-async def follow_up(sight: Sight) -> None:
+async def follow_up(sight: Sight, open_incidents: Sequence[Incident]) -> None:
     """Write where each watched thing stands now, and what befalls its incident."""
-    known = {
-        (one.subject, one.model): one
-        for one in await incidents.list_open_incidents(sight.connection, sight.schedule.id)
-    }
+    known = {(one.subject, one.model): one for one in open_incidents}
     for move in sight.sighting.moves:
         monitor = MonitorRow(move.subject, move.model, move.after)
         await incidents.store_monitor(sight.connection, sight.schedule.id, monitor, sight.run_id)
@@ -143,8 +144,7 @@ async def _read_history(sight: Sight, move: Move, alarm: Detection | None) -> Hi
     if alarm is None:
         return History(move.model, (sight.entry,), (Decisions(),))
     if move.subject is Subject.MODEL:
-        sequence = await sight.sequence.heard_in_full(sight.connection)
-        return await sequence.history(sight.connection, move.model)
+        return await sight.heard.history(sight.connection, move.model)
     entries = await sight.sequence.read(sight.connection, 1, len(sight.sequence.places), [])
     return History(move.model, tuple(entries), tuple(sight.sequence.decisions))
 
