@@ -9,3 +9,20 @@ Limit = Annotated[int, typer.Option(min=1, metavar="N", help="How many to list."
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The run's id, or the first 4 digits of it or more.")
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="MODEL", help="A model; repeat for more [default: all of models.yaml]."),
+]
+JudgeOfModelsFile = Annotated[
+    str | None,
+    typer.Option(metavar="JUDGE", help="A judge's or a model's name [default: that of models.yaml]."),
+]
+Repeats = Annotated[
+    int | None, typer.Option(metavar="N", help="How often each question is asked [default: 1].")
+]
+AllowSelfJudging = Annotated[
+    bool, typer.Option("--allow-self-judging", help="Let a model judge its own answers.")
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Show progress until the run is finished, then its results.")
+]

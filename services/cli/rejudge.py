@@ -8,7 +8,7 @@ import typer
 from services.cli.failures import Refused
 from services.cli.help import MEASURE, examples
 from services.cli.numbers import many
-from services.cli.options import AsJson
+from services.cli.options import AllowSelfJudging, AsJson, Wait
 from services.cli.render import sentence, show, show_json, state, table, tell
 from services.cli.server import Json, connect, segment
 from services.cli.submit import announce, wait_and_show
@@ -31,12 +31,8 @@ def rejudge(
     nights: Annotated[
         int | None, typer.Option(metavar="N", help="How many nights of the schedule [default: 30].")
     ] = None,
-    allow_self_judging: Annotated[
-        bool, typer.Option("--allow-self-judging", help="Let a model judge its own answers.")
-    ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Show progress until the run is finished, then its results.")
-    ] = False,
+    allow_self_judging: AllowSelfJudging = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Score stored answers again with another judge.

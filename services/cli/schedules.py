@@ -10,7 +10,7 @@ from rich.text import Text
 
 from services.cli.help import examples
 from services.cli.numbers import NOT_MEASURED, count, many, moment, ordinal, usd
-from services.cli.options import AsJson, Limit
+from services.cli.options import AsJson, JudgeOfModelsFile, Limit, Models, Repeats, Wait
 from services.cli.render import facts, more, sentence, show, show_json, state, table, tell
 from services.cli.server import Json, connect, segment
 from services.cli.submit import announce, wait_and_show
@@ -58,16 +58,8 @@ def set_schedule(
     suite: Annotated[
         str, typer.Option(metavar="NAME", help="The suite; each night asks its newest version.")
     ],
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", metavar="MODEL", help="A model; repeat for more [default: all of models.yaml]."
-        ),
-    ] = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(metavar="JUDGE", help="A judge's or a model's name [default: that of models.yaml]."),
-    ] = None,
+    models: Models = None,
+    judge: JudgeOfModelsFile = None,
     cron: Annotated[
         str | None,
         typer.Option(metavar="CRON", help="When it comes due, once a day at most [default: 0 2 * * *]."),
@@ -76,9 +68,7 @@ def set_schedule(
         str | None,
         typer.Option(metavar="ZONE", help="Whose clock that is, such as Europe/Berlin [default: UTC]."),
     ] = None,
-    repeats: Annotated[
-        int | None, typer.Option(metavar="N", help="How often each question is asked [default: 1].")
-    ] = None,
+    repeats: Repeats = None,
     sample: Annotated[
         int | None, typer.Option(metavar="N", help="Ask only so many questions, the same each night.")
     ] = None,
@@ -142,9 +132,7 @@ def trigger_night(
             metavar="DATE", help="Open the night of this date, such as 2026-11-21 [default: today]."
         ),
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Show progress until the run is finished, then its results.")
-    ] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Open a night now, without waiting until it comes due.

@@ -12,7 +12,7 @@ from services.cli.failures import Refused, Unreachable
 from services.cli.help import MEASURE, examples
 from services.cli.leaderboard import describe_leaderboard
 from services.cli.numbers import many
-from services.cli.options import AsJson
+from services.cli.options import AllowSelfJudging, AsJson, JudgeOfModelsFile, Models, Repeats, Wait
 from services.cli.render import show, show_json, tell
 from services.cli.run_tables import describe_estimate, describe_run
 from services.cli.server import Json, connect
@@ -39,19 +39,9 @@ def run(
     suite: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="A suite's name, or a file to import first.")
     ],
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", metavar="MODEL", help="A model; repeat for more [default: all of models.yaml]."
-        ),
-    ] = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(metavar="JUDGE", help="A judge's or a model's name [default: that of models.yaml]."),
-    ] = None,
-    repeats: Annotated[
-        int | None, typer.Option(metavar="N", help="How often each question is asked [default: 1].")
-    ] = None,
+    models: Models = None,
+    judge: JudgeOfModelsFile = None,
+    repeats: Repeats = None,
     sample: Annotated[
         int | None, typer.Option(metavar="N", help="Ask only so many questions, spread over the categories.")
     ] = None,
@@ -72,15 +62,11 @@ def run(
     kind: Annotated[
         str | None, typer.Option(metavar="adhoc|gate", help="What the run is for [default: adhoc].")
     ] = None,
-    allow_self_judging: Annotated[
-        bool, typer.Option("--allow-self-judging", help="Let a model judge its own answers.")
-    ] = False,
+    allow_self_judging: AllowSelfJudging = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what the run would cost, and start nothing.")
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Show progress until the run is finished, then its results.")
-    ] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure models on a suite.
