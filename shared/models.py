@@ -105,6 +105,10 @@ class Catalogue:
         """The names in `models.yaml`, in file order, judges and controls included."""
         return tuple(self.entries)
 
+    def controls(self) -> tuple[str, ...]:
+        """The names of the controls, in file order: models that cannot drift."""
+        return tuple(entry.name for entry in self.entries.values() if entry.is_control)
+
     def resolve(self, name: str) -> ModelEntry:
         """The entry of that name, else the `provider/model` string itself; list prices where none are stated.
 

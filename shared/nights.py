@@ -115,7 +115,7 @@ async def check_terms(connection: Connection, catalogue: Catalogue, terms: Sched
     watched = choose_models(catalogue, terms.models)
     if not any(_is_watched(catalogue, model) for model in watched):
         raise InvalidInput("models", "names controls only.", "Name a model to watch; controls come along.")
-    controls = [entry.name for entry in catalogue.entries.values() if entry.is_control]
+    controls = catalogue.controls()
     order = Order(
         suite=terms.suite,
         models=[*watched, *(control for control in controls if control not in watched)],
@@ -155,8 +155,7 @@ def _count_watched(catalogue: Catalogue, terms: ScheduleTerms) -> int:
 
 
 def _is_watched(catalogue: Catalogue, model: str) -> bool:
-    entry = catalogue.entries.get(model)
-    return entry is None or not entry.is_control
+    return model not in catalogue.controls()
 
 
 async def _read(connection: Connection, run_id: RunId | None) -> Run:

@@ -67,7 +67,7 @@ async def run_backtest(desk: Desk, turn: asyncio.Lock, request: BacktestRequest)
 
 
 async def _find_past(connection: Connection, desk: Desk, request: BacktestRequest) -> Past:
-    controls = frozenset(entry.name for entry in desk.catalogue.entries.values() if entry.is_control)
+    controls = desk.catalogue.controls()
     match request.schedule, request.suite:
         case str(name), None:
             schedule = await schedules.find_schedule(connection, name)

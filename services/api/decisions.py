@@ -96,8 +96,7 @@ async def read_seen(connection: Connection, desk: Desk, schedule_id: int) -> Seq
     last = await seen.find_last_seen(connection, schedule_id)
     if last is None:
         return None
-    controls = frozenset(entry.name for entry in desk.catalogue.entries.values() if entry.is_control)
-    return await read_sequence(connection, schedule_id, controls, last=last)
+    return await read_sequence(connection, schedule_id, desk.catalogue.controls(), last=last)
 
 
 async def refold(connection: Connection, desk: Desk, before: SequenceAt | None, model: str) -> None:
@@ -112,8 +111,7 @@ async def _find_entries(
     connection: Connection, desk: Desk, schedule: Schedule, model: str, night: date, attempt: int
 ) -> list[Place]:
     """The entries of a night that asked a model: one, or several where imports of one date are linked."""
-    entry = desk.catalogue.entries.get(model)
-    if entry is not None and entry.is_control:
+    if model in desk.catalogue.controls():
         raise InvalidInput("model", f"{model!r} is a control: its scores are not watched.", "Name a model.")
     places = await sequences.list_places(connection, schedule.id)
     there = [place for place in places if (place.night, place.attempt) == (night, attempt)]

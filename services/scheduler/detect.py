@@ -82,7 +82,7 @@ async def _see_next(
         if entry.state is not RunState.COMPLETED:
             log.warning("detect.entry_not_measured", run=str(entry.run_id), state=entry.state)
             return []
-        controls = frozenset(one.name for one in catalogue.entries.values() if one.is_control)
+        controls = catalogue.controls()
         last = await seen.find_last_seen(connection, schedule_id)
         if last != entry.run_id:  # a night long past was asked again: evidence, but no news
             await refold(connection, await read_sequence(connection, schedule_id, controls, last=last))
@@ -102,7 +102,7 @@ async def _see(
     catalogue: Catalogue,
     schedule: Schedule,
     unseen: Unseen,
-    controls: frozenset[str],
+    controls: tuple[str, ...],
     now: datetime,
 ) -> list[Job]:
     sequence = await read_sequence(connection, schedule.id, controls, last=unseen.run_id)

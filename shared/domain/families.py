@@ -89,11 +89,11 @@ class Counted:
         """The same with room for so many models, and these units and streams, on a grid as fine as this."""
         units, streams = append(self.units, units), append(self.streams, streams)
         levels, largest = max(self.levels, levels), max(self.largest, largest)
-        before, after = (len(self.took_part), len(self.streams)), (models, len(streams))
         if (units, streams, levels, largest, models) == (
-            self.units, self.streams, self.levels, self.largest, before[0],
+            self.units, self.streams, self.levels, self.largest, len(self.took_part),
         ):  # fmt: skip
             return self
+        after = models, len(streams)
         bags = np.zeros((models, len(units), levels * largest + 1), dtype=np.int64)
         old = self.state.bags
         step = levels // self.levels
@@ -106,11 +106,7 @@ class Counted:
                 pad(noise.differences, after, 0),
                 pad(noise.last, after, np.nan),
             ),
-            Detector(
-                after,
-                _pad_evidence(detector.worse, before, after),
-                _pad_evidence(detector.better, before, after),
-            ),
+            _pad_detector(detector, after),
         )
         took_part = pad(self.took_part, (models, self.took_part.shape[1]), False)
         return Counted(units, streams, levels, largest, state, took_part)
@@ -167,11 +163,7 @@ class Amount:
             pad(old.mean, (models,), 0.0),
             pad(old.squares, (models,), 0.0),
             pad(old.scores, (models, old.scores.shape[1]), np.nan),
-            Detector(
-                (models, 1),
-                _pad_evidence(old.detector.worse, (len(old.levels), 1), (models, 1)),
-                _pad_evidence(old.detector.better, (len(old.levels), 1), (models, 1)),
-            ),
+            _pad_detector(old.detector, (models, 1)),
         )
         return Amount(names, operations, pad(self.took_part, (models, self.took_part.shape[1]), False))
 
@@ -201,14 +193,18 @@ def pad(array: NDArray[Any], shape: tuple[int, ...], fill: object) -> NDArray[An
     return padded
 
 
-def _pad_evidence(evidence: Evidence, before: tuple[int, int], after: tuple[int, int]) -> Evidence:
-    """Rows are (models x streams)."""
+def _pad_detector(detector: Detector, shape: tuple[int, int]) -> Detector:
+    """Its evidence has one row for each of (models x streams)."""
 
     def grow(array: NDArray[Any], fill: object) -> NDArray[Any]:
         rest = array.shape[1:]
-        return pad(array.reshape(*before, *rest), (*after, *rest), fill).reshape(after[0] * after[1], *rest)
+        padded = pad(array.reshape(*detector.shape, *rest), (*shape, *rest), fill)
+        return padded.reshape(shape[0] * shape[1], *rest)
 
-    return Evidence(grow(evidence.nights, 0), grow(evidence.log_ratios, -np.inf), grow(evidence.since, 0))
+    def room_for(evidence: Evidence) -> Evidence:
+        return Evidence(grow(evidence.nights, 0), grow(evidence.log_ratios, -np.inf), grow(evidence.since, 0))
+
+    return Detector(shape, room_for(detector.worse), room_for(detector.better))
 
 
 def _spread_thresholds(tonight: Tonight, streams: Sequence[str]) -> Thresholds:

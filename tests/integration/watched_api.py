@@ -46,7 +46,7 @@ async def is_fold_of_results_and_acts(past: Past, last: RunId | None = None) -> 
     async with past.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        controls = {entry.name for entry in past.catalogue.entries.values() if entry.is_control}
+        controls = past.catalogue.controls()
         sequence = await read_sequence(connection, past.schedule.id, frozenset(controls), last=last)
         await refold(connection, sequence)
         rows = await connection.fetch(
