@@ -27,7 +27,7 @@ up: $(INSTALLED) ## serve everything on this machine, data in ./.driftwarden
 	@$(BIN)/driftwarden up
 
 test: $(INSTALLED) ## run every test but those of the real model
-	@$(BIN)/pytest -m 'not real_model'
+	@$(BIN)/pytest -m 'not real_model' -n 2 --dist loadfile
 
 test-real: .venv/.installed-real ## run the tests that serve a small real model
 	@$(BIN)/pytest -m real_model

@@ -33,6 +33,7 @@ CONTROL_LIMIT = 1_000  # over all processes
 MAX_TRIES = 10_000  # arq drops a job beyond these without a word, and deploys count too: attempts are rows
 HEALTH_SECONDS = 15
 RETRY_SECONDS = 1.0  # between two attempts to reach a Redis that is away
+CANCEL_SECONDS = 1.0  # between two cancellations of a job that does not end
 GRACE_SECONDS = 2.0  # after it is back, so that every worker renews its leases before any claims lapsed ones
 
 CLAIM, RENEW, FINISH = (
@@ -154,8 +155,11 @@ class ClaimingWorker(Worker):
             await self.on_shutdown(self.ctx)
 
     def _cancel_jobs(self) -> None:
+        """Cancel what runs, until nothing does: in Python 3.11, `wait_for` may swallow a cancellation."""
         for job_id in (*self._held, *self._lost):
             self.tasks[job_id].cancel()
+        if self.tasks:
+            asyncio.get_running_loop().call_later(CANCEL_SECONDS, self._cancel_jobs)
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         """Poll on every freed slot, and now and then for new jobs, which do not announce themselves."""
@@ -288,6 +292,7 @@ class ClaimingWorker(Worker):
             log.warning("job.lease_lost", job=job_id)
             del self._held[job_id]
             self._lost.add(job_id)
+        for job_id in self._lost:  # again and again, as in _cancel_jobs
             self.tasks[job_id].cancel()
 
     def _miss_redis(self, error: Exception) -> None:
