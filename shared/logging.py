@@ -6,6 +6,7 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from shared.redaction import redact
 from shared.settings import Settings
 
 
@@ -25,9 +26,12 @@ def configure_logging(settings: Settings, process: str) -> None:
     ]
     render: list[Processor]
     if as_text:
-        render = [structlog.dev.ConsoleRenderer()]
+        # Tracebacks without local variables, among which are keys.
+        render = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     else:
         render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+    render.append(_redact_line)
 
     level = logging.getLevelName(settings.log_level.upper())
     structlog.configure(
@@ -46,3 +50,9 @@ def configure_logging(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("arq.worker", "httpx", "httpcore", "LiteLLM", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+def _redact_line(_: WrappedLogger, __: str, line: EventDict | str) -> str:
+    """The last net: whatever was logged, and whoever logged it."""
+    assert isinstance(line, str), "renderers come first"
+    return redact(line)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pydantic import SecretStr
+
 from shared.domain.cost import Price
 from shared.domain.errors import InvalidInput
 from shared.domain.suites import Json
@@ -51,19 +53,30 @@ class ModelEntry:
     is_control: bool = False
     extra: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
-    def call_parameters(self, environment: Mapping[str, str]) -> dict[str, Json]:
+    @property
+    def provider(self) -> str:
+        """Who serves it, as LiteLLM names them: `openai` of `openai/gpt-4o`."""
+        return self.litellm_model.partition("/")[0]
+
+    def call_parameters(
+        self, environment: Mapping[str, str], own_key: SecretStr | None = None
+    ) -> dict[str, Json]:
         """What LiteLLM needs for a call beside messages and timeout, secrets included: never log it.
+
+        A key of the run's own takes the place of the one that the model has.
 
         Raises InvalidInput if an environment variable that the model names is not set.
         """
         parameters: dict[str, Json] = {"model": self.litellm_model, **self.extra}
         if self.api_base is not None:
             parameters["api_base"] = self.api_base
-        if self.api_key_env is not None:
+        if self.api_key_env is not None and own_key is None:
             parameters["api_key"] = ENVIRONMENT_REFERENCE + self.api_key_env
         for key, value in parameters.items():
             if isinstance(value, str):
                 parameters[key] = _resolve(f"{key} of model {self.name}", value, environment)
+        if own_key is not None:
+            parameters["api_key"] = own_key.get_secret_value()
         return parameters
 
 
@@ -108,6 +121,11 @@ class Catalogue:
     def controls(self) -> tuple[str, ...]:
         """The names of the controls, in file order: models that cannot drift."""
         return tuple(entry.name for entry in self.entries.values() if entry.is_control)
+
+    def max_parallel_requests(self, name: str) -> int | None:
+        """How many calls of a model may be in flight at once; None: not stated."""
+        entry = self.entries.get(name)
+        return entry.max_parallel_requests if entry else None
 
     def resolve(self, name: str) -> ModelEntry:
         """The entry of that name, else the `provider/model` string itself; list prices where none are stated.

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import uuid4
 
 from shared.db import runs, schedules
+from shared.db.budget import read_alarm_budget
 from shared.db.pool import Connection
 from shared.db.runs import NewRun, Run
 from shared.db.schedules import Budget, Schedule, ScheduleTerms
@@ -89,6 +90,7 @@ async def open_confirmation(
             kind=RunKind.CONFIRMATION,
             suite_version_id=nightly.suite_version_id,
             judge_id=nightly.judge_id,
+            prompt_id=nightly.prompt_id,
             models=list(models),
             repeats=nightly.repeats,
             sample=nightly.sample,
@@ -120,6 +122,7 @@ async def check_terms(connection: Connection, catalogue: Catalogue, terms: Sched
         suite=terms.suite,
         models=[*watched, *(control for control in controls if control not in watched)],
         judge=terms.judge,
+        prompt=terms.prompt,
         repeats=terms.repeats,
         sample=terms.sample,
         max_cost_usd=terms.max_cost_usd,
@@ -134,9 +137,9 @@ async def budget_of(
     connection: Connection, catalogue: Catalogue, settings: Settings, schedule: Schedule
 ) -> Budget:
     """How easily the watch may alarm now: all models that active schedules watch, this one's included."""
-    return Budget(
-        max(1, await count_watched(connection, catalogue, schedule)), settings.nights_per_false_alarm
-    )
+    chosen = await read_alarm_budget(connection, settings)
+    watched = await count_watched(connection, catalogue, schedule)
+    return Budget(max(1, watched), chosen.nights_per_false_alarm)
 
 
 async def count_watched(connection: Connection, catalogue: Catalogue, *besides: Schedule) -> int:

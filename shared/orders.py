@@ -8,13 +8,15 @@ from importlib.metadata import version
 from types import MappingProxyType
 from uuid import uuid4
 
-from shared.db import judges, runs, suites
+from shared.db import judges, prompts, runs, suites
 from shared.db.judges import StoredJudge
 from shared.db.pool import Connection
+from shared.db.prompts import StoredPrompt
 from shared.db.runs import NewRun
 from shared.db.suites import SuiteVersion
 from shared.domain.errors import InvalidInput
 from shared.domain.judging import Judge
+from shared.domain.prompts import split_reference
 from shared.domain.runs import RunId, RunKind
 from shared.models import Catalogue
 from shared.settings import Settings
@@ -29,12 +31,14 @@ class JudgesItself(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A run as it is asked for. None: the newest version, all models, the default judge, no limit."""
+    """A run as it is asked for. None: the newest version, all models, the default judge, the
+    question alone, no limit."""
 
     suite: str
     suite_version: int | None = None
     models: Sequence[str] | None = None
     judge: str | None = None
+    prompt: str | None = None
     repeats: int = 1
     sample: int | None = None
     max_cost_usd: Decimal | None = None
@@ -51,6 +55,7 @@ class CheckedOrder:
     suite: SuiteVersion
     models: list[str]
     judge: Judge | StoredJudge | None
+    prompt: StoredPrompt | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,8 @@ async def check_order(connection: Connection, catalogue: Catalogue, order: Order
     if pairs > MAX_PAIRS:
         problem = f"makes {pairs:,} pairs with these models and questions; a run has {MAX_PAIRS:,} at most."
         raise InvalidInput("repeats", problem, "Ask for less, or in several runs.")
-    return CheckedOrder(
-        order, suite, models, await _choose_judge_for(connection, catalogue, order, suite, models)
-    )
+    judge = await _choose_judge_for(connection, catalogue, order, suite, models)
+    return CheckedOrder(order, suite, models, judge, await _find_prompt(connection, order.prompt))
 
 
 async def place_order(
@@ -100,6 +104,7 @@ async def place_order(
         kind=kind,
         suite_version_id=checked.suite.id,
         judge_id=judge.id if judge else None,
+        prompt_id=checked.prompt.id if checked.prompt else None,
         models=checked.models,
         repeats=order.repeats,
         sample=order.sample,
@@ -115,6 +120,18 @@ async def place_order(
         attempt=place.attempt if place else None,
     )
     return await runs.submit_run(connection, new)
+
+
+async def _find_prompt(connection: Connection, reference: str | None) -> StoredPrompt | None:
+    if reference is None:
+        return None
+    name, version = split_reference(reference)
+    found = await prompts.find_prompt(connection, name, version)
+    if found is None:
+        newest = await prompts.find_prompt(connection, name, None)
+        remedy = f"Its newest version is {newest.version}." if newest else "Store it first: POST /prompts."
+        raise InvalidInput("prompt", f"{reference!r} is not stored here.", remedy)
+    return found
 
 
 async def _find_suite(connection: Connection, order: Order) -> SuiteVersion:

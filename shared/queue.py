@@ -28,6 +28,8 @@ CONTROL_QUEUE = "driftwarden:runs"
 SCHEDULER_QUEUE = "driftwarden:scheduler"
 LIVE_QUEUES = "driftwarden:queues"  # a set: every queue that may hold a job; the claim drops the empty ones
 SENTINEL = "driftwarden:sentinel"
+WORKERS = "driftwarden:workers"  # a sorted set: workers, scored by the time until which they count as alive
+SCHEDULER_HEALTH = f"{SCHEDULER_QUEUE}:health"  # there as long as any scheduler is
 
 # Who runs a job holds it on a lease, renewed three times before it ends. The claim keeps the same names.
 LEASE_SECONDS = 12.0
@@ -157,6 +159,11 @@ async def enqueue_detection(redis: ArqRedis, run_id: RunId) -> None:
     await redis.enqueue_job("detect", _job_id=f"detect:{run_id}", _queue_name=SCHEDULER_QUEUE)
 
 
+async def enqueue_delivery(redis: ArqRedis) -> None:
+    """Have what was written down for people sent at once; it is sent by itself a little later, too."""
+    await redis.enqueue_job("deliver", _queue_name=SCHEDULER_QUEUE)
+
+
 async def enqueue_check(redis: ArqRedis, check_id: str, models: Sequence[str], wait_seconds: float) -> None:
     """Enqueue a connection test, which is void once nobody waits for it any longer."""
     await redis.enqueue_job(
@@ -209,13 +216,49 @@ class QueueState:
 
 
 async def queue_states(redis: ArqRedis) -> list[QueueState]:
-    """How every live queue stands; one that is not listed is empty."""
-    states = []
-    for queue in await live_queues(redis):
-        running = len(await _running(redis, queue))
-        waiting = max(0, await redis.zcard(queue) - running)
-        states.append(QueueState(queue, waiting, running, await _oldest_seconds(redis, queue)))
-    return states
+    """How every live queue stands; one that is not listed is empty. It asks four times, however many."""
+    queues = await live_queues(redis)
+    async with redis.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.zrange(slots_key(queue), 0, -1)
+            pipe.zcard(queue)
+        replies = await pipe.execute()
+    running, sizes = replies[::2], replies[1::2]
+    async with redis.pipeline(transaction=False) as pipe:
+        for queue, held in zip(queues, running, strict=True):
+            pipe.zrange(queue, 0, len(held))
+        lines = await pipe.execute()
+    next_jobs = [
+        next((job_id for job_id in line if job_id not in held), None)
+        for line, held in zip(lines, map(set, running), strict=True)
+    ]
+    ages = await _ages(redis, [job_id.decode() for job_id in next_jobs if job_id is not None])
+    return [
+        QueueState(queue, max(0, size - len(held)), len(held), ages.get(job_id.decode()) if job_id else None)
+        for queue, size, held, job_id in zip(queues, sizes, running, next_jobs, strict=True)
+    ]
+
+
+async def note_worker(redis: ArqRedis, owner: str, lasts_seconds: float) -> None:
+    """Count a worker as alive for so long."""
+    now = time.time()
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zadd(WORKERS, {owner: now + lasts_seconds})
+        pipe.zremrangebyscore(WORKERS, "-inf", now)
+        await pipe.execute()
+
+
+async def forget_worker(redis: ArqRedis, owner: str) -> None:
+    await redis.zrem(WORKERS, owner)
+
+
+async def count_alive(redis: ArqRedis) -> tuple[int, bool]:
+    """How many workers live, and whether any scheduler does."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.zcount(WORKERS, time.time(), "+inf")
+        pipe.exists(SCHEDULER_HEALTH)
+        workers, scheduler = await pipe.execute()
+    return workers, bool(scheduler)
 
 
 async def plant_sentinel(redis: ArqRedis) -> None:
@@ -254,7 +297,14 @@ async def _head_of_line(redis: ArqRedis, queue: str) -> float:
             return 1.0
 
 
-async def _oldest_seconds(redis: ArqRedis, queue: str) -> float | None:
-    found = await _next_in_line(redis, queue)
-    body = await redis.get(job_key_prefix + found[0]) if found else None
-    return max(0.0, time.time() - deserialize(body)["et"] / 1000) if body else None
+async def _ages(redis: ArqRedis, job_ids: Sequence[str]) -> dict[str, float]:
+    """How long ago, in seconds, these jobs were enqueued; one whose body is gone is left out."""
+    if not job_ids:
+        return {}
+    bodies = await redis.mget(job_key_prefix + job_id for job_id in job_ids)
+    now = time.time()
+    return {
+        job_id: max(0.0, now - deserialize(body)["et"] / 1000)
+        for job_id, body in zip(job_ids, bodies, strict=True)
+        if body is not None
+    }

@@ -2,10 +2,16 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.addresses import Network, read_networks
+
+
+def _read_networks(written: object) -> object:
+    return read_networks(written) if isinstance(written, str) else written
 
 
 class Settings(BaseSettings):
@@ -23,6 +29,14 @@ class Settings(BaseSettings):
     public_url: str | None = None
     auth: Literal["on", "off"] = "on"
     secret_key: SecretStr | None = None
+    requests_per_minute: int = Field(1200, ge=1)
+    unknown_keys_per_minute: int = Field(20, ge=1)
+
+    # Reaching people: a Slack channel and a mail server, and which private networks webhooks may reach.
+    slack_webhook_url: SecretStr | None = None
+    smtp_url: SecretStr | None = None
+    mail_from: str = "driftwarden@localhost"
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_read_networks)] = ()
 
     models: Path | None = None
     data: Path = Path(".driftwarden")

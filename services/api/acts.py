@@ -13,6 +13,7 @@ from uuid import UUID
 from services.api.decisions import Decider, read_seen, refold
 from services.api.desk import Desk
 from services.api.problems import NotFound, Problem
+from shared.announcements import announce
 from shared.db import audit, incidents, schedules, sequences
 from shared.db.incidents import Incident, MonitorRow
 from shared.db.pool import Connection
@@ -188,8 +189,6 @@ async def _record(
     connection: Connection, incident: Incident, act: Act, decider: Decider, facts: Mapping[str, Any]
 ) -> None:
     kind = _EVENTS[act]
-    await incidents.record_event(
-        connection, incident.id, kind, None, decider.now, decider.name, decider.note, facts
-    )
+    await announce(connection, incident.id, kind, None, decider.now, decider.name, decider.note, facts)
     about = {"schedule": incident.schedule, "model": incident.model, "note": decider.note, **facts}
     await audit.record(connection, decider.name, f"incident.{kind}", str(incident.id), about)

@@ -10,20 +10,28 @@ from typing import TypedDict
 import structlog
 import uvicorn
 from fastapi import Depends
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from services.api import problems
 from services.api.auth import check_auth_settings
 from services.api.dashboard.pages import PAGES
 from services.api.dashboard.site import Site, make_site, serve_files
+from services.api.dashboard.visit import tell_person_or_program
 from services.api.desk import Desk, open_desk
+from services.api.headers import is_behind_tls
 from services.api.openapi import SCHEMA, DocumentedApi, refuse_unknown_parameters, serve_docs
 from services.api.reception import BodyLimit, Reception
 from services.api.routes import (
+    alarm_budget,
     anchors,
+    audit,
     backtests,
     baselines,
+    callbacks,
+    channels,
     comparison,
+    deliveries,
     drift,
     estimates,
     health,
@@ -32,6 +40,7 @@ from services.api.routes import (
     judges,
     keys,
     models,
+    prompts,
     rejudging,
     results,
     runs,
@@ -39,13 +48,14 @@ from services.api.routes import (
     stats,
     suites,
 )
-from shared.metrics import BUILD
+from shared.metrics import tell_build
 from shared.models import Catalogue
 from shared.settings import Settings
 
 ROUTERS = (
     runs.router,
     schedules.router,
+    alarm_budget.router,
     drift.router,
     incidents.router,
     baselines.router,
@@ -58,9 +68,14 @@ ROUTERS = (
     imports.router,
     suites.router,
     judges.router,
+    prompts.router,
     anchors.router,
     rejudging.router,
     keys.router,
+    channels.router,
+    deliveries.router,
+    callbacks.router,
+    audit.router,
     health.router,
 )
 DRAIN_SECONDS = 10
@@ -96,8 +111,8 @@ def create_app(settings: Settings) -> DocumentedApi:
         version=version("driftwarden"),
         summary="Catch model drift before it kills your product.",
         lifespan=lifespan,
-        middleware=[Middleware(Reception), Middleware(BodyLimit)],
-        exception_handlers=problems.HANDLERS,
+        middleware=[Middleware(Reception, behind_tls=is_behind_tls(settings)), Middleware(BodyLimit)],
+        exception_handlers={**problems.HANDLERS, HTTPException: tell_person_or_program},
         openapi_url=SCHEMA,
         docs_url=None,
         redoc_url=None,
@@ -116,7 +131,7 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; exits with status 1 when it can't start."""
     # A thread that reads a large file must not keep a request waiting for 5 ms at every step.
     sys.setswitchinterval(0.0005)
-    BUILD.info({"version": version("driftwarden"), "litellm": version("litellm")})
+    tell_build()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings),

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.api.desk import AtDesk
+from services.api.limits import count_failure, limit_requests
 from services.api.problems import Forbidden, Unauthorized
 from shared.db.keys import Scope, use_key
 from shared.domain.errors import InvalidInput
@@ -50,8 +51,11 @@ def needs(scope: Scope) -> Any:
         async with desk.connection() as connection:
             key = await use_key(connection, credentials.credentials)
         if key is None:
+            await count_failure(request, desk.limits, desk.settings.unknown_keys_per_minute)
             raise _unauthorized("This API key is unknown, revoked or expired.", error="invalid_token")
         request.state.caller = key.name
+        allowed = key.requests_per_minute or desk.settings.requests_per_minute
+        await limit_requests(request, desk.limits, "key", str(key.id), allowed)
         if not key.scope.includes(scope):
             raise Forbidden(f"This needs a key of scope {scope}; the key {key.name!r} has {key.scope}.")
 

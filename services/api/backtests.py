@@ -11,6 +11,7 @@ from services.api.desk import Desk
 from services.api.schemas.backtests import BacktestRequest
 from shared.db import backtests, schedules, sequences, suites
 from shared.db.backtests import PastRun
+from shared.db.budget import read_alarm_budget
 from shared.db.controls import compare_controls
 from shared.db.identity import read_identities
 from shared.db.pool import Connection
@@ -82,8 +83,8 @@ async def _find_past(connection: Connection, desk: Desk, request: BacktestReques
                 raise InvalidInput("suite", f"{name!r} is not known.", "List them: GET /api/v1/suites.")
             runs = await backtests.list_past_runs(connection, name)
             models = _models_of(runs, request.models, controls)
-            nights_per_false_alarm = desk.settings.nights_per_false_alarm
-            budget = Budget(max(len(models), 1), nights_per_false_alarm)
+            alarms = await read_alarm_budget(connection, desk.settings)
+            budget = Budget(max(len(models), 1), alarms.nights_per_false_alarm)
             of_these = [run for run in runs if set(run.models) & models]
             places = _choose(
                 [Place(0, run.run_id, run.run_id, run.night, 0, budget) for run in of_these], request.runs

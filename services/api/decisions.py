@@ -67,6 +67,34 @@ async def quarantine(
     return await _list_quarantined(connection, schedule, model, entries)
 
 
+async def admit(
+    connection: Connection,
+    desk: Desk,
+    schedule: Schedule,
+    model: str,
+    night: date,
+    attempt: int,
+    decider: Decider,
+) -> None:
+    """Let a night that was set aside for a model count again; where it does already, nothing changes.
+
+    Raises:
+        NightNotMeasured, InvalidInput: as `quarantine` does.
+    """
+    await schedules.lock_schedule(connection, schedule.id)
+    entries = await _find_entries(connection, desk, schedule, model, night, attempt)
+    known = await _list_quarantined(connection, schedule, model, entries)
+    if not known:
+        return
+    before = await read_seen(connection, desk, schedule.id)
+    for act in known:
+        await sequences.withdraw_act(connection, schedule.id, model, "quarantine", act.run_id)
+        about = {"model": model, "night": str(night), "attempt": attempt, "run": str(act.run_id)}
+        facts = {**about, "set_aside_by": act.by, "set_aside_at": act.at.isoformat()}
+        await audit.record(connection, decider.name, "night.admitted", schedule.name, facts)
+    await refold(connection, desk, before, model)
+
+
 async def pin_baseline(
     connection: Connection,
     desk: Desk,

@@ -11,11 +11,13 @@ from arq.connections import ArqRedis
 from fastapi import Depends, Request
 from redis.exceptions import RedisError
 
+from services.api.limits import Limits
 from shared.db.pool import Connection, Pool, open_pool
 from shared.domain.runs import RunId
 from shared.models import Catalogue
 from shared.prices import find_list_price
-from shared.queue import enqueue_run_job, open_redis
+from shared.queue import enqueue_delivery, enqueue_run_job, open_redis
+from shared.secrets import Vault, open_vault
 from shared.settings import Settings
 
 CONNECTION_SECONDS = 10.0
@@ -26,13 +28,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """`exports` keeps downloads, which hold a connection as long as they last, from taking all of them."""
+    """`exports` keeps downloads, which hold a connection as long as they last, from taking all of them.
+
+    `vault` is None without DRIFTWARDEN_SECRET_KEY.
+    """
 
     settings: Settings
     catalogue: Catalogue
     pool: Pool
     redis: ArqRedis
     exports: Semaphore
+    limits: Limits
+    vault: Vault | None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -48,12 +55,21 @@ class Desk:
         except (RedisError, OSError) as error:
             log.warning("run.enqueue_postponed", run=str(run_id), job=job, error=repr(error))
 
+    async def enqueue_delivery(self) -> None:
+        """Have messages sent at once. When Redis is away, the scheduler sends them a little later."""
+        try:
+            async with timeout(ENQUEUE_SECONDS):
+                await enqueue_delivery(self.redis)
+        except (RedisError, OSError) as error:
+            log.warning("delivery.enqueue_postponed", error=repr(error))
+
 
 @asynccontextmanager
 async def open_desk(settings: Settings, catalogue: Catalogue) -> AsyncIterator[Desk]:
     find_list_price("")  # reads the price list now, so that no request waits for it
     async with open_pool(settings) as pool, open_redis(settings.redis_url.get_secret_value()) as redis:
-        yield Desk(settings, catalogue, pool, redis, Semaphore(max(1, settings.database_connections // 2)))
+        exports = Semaphore(max(1, settings.database_connections // 2))
+        yield Desk(settings, catalogue, pool, redis, exports, Limits(redis), open_vault(settings))
 
 
 async def _find_desk(request: Request) -> Desk:

@@ -26,7 +26,7 @@ def describe_standing(row: StandingRow) -> Standing:
         schedule=row.schedule,
         subject=row.subject,
         model=row.model,
-        state=_state(row),
+        state=row.state,
         since_night=row.since_night,
         last_night=row.last_night,
         accuracy=describe_accuracy(row.accuracy),
@@ -56,12 +56,8 @@ def as_ratio(log_ratio: float) -> float | None:
     return math.exp(min(log_ratio, LARGEST_LOG)) if not math.isnan(log_ratio) else None
 
 
-def _state(row: StandingRow) -> MonitorState:
-    return MonitorState.PAUSED if row.is_paused else row.state
-
-
 def _tell(row: StandingRow, ratio: float | None) -> str:
-    match _state(row):
+    match row.state:
         case MonitorState.PAUSED if row.incident is not None:
             return f"The schedule is paused. Still open: {row.incident.headline}"
         case MonitorState.PAUSED:

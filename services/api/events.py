@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from sse_starlette import ServerSentEvent
 
 from services.api.desk import Desk
 from services.api.schemas.runs import RunProgress, progress_of
 from shared.db import pairs, runs
+from shared.db.runs import Run
 from shared.domain.runs import PairState, RunId
 
 INTERVAL_SECONDS = 1.0
@@ -17,7 +18,17 @@ HEARTBEAT_SECONDS = 15
 
 
 async def follow(desk: Desk, run_id: RunId) -> AsyncIterator[ServerSentEvent]:
-    """Tell `progress` whenever it changed, at most once a second, and `finished` at the end.
+    """Tell `progress` whenever it changed, at most once a second, and `finished` at the end."""
+    async for progress in follow_progress(desk, run_id):
+        yield ServerSentEvent(progress.model_dump_json(), event=name_event(progress))
+
+
+def name_event(progress: RunProgress) -> str:
+    return "finished" if progress.state.is_final else "progress"
+
+
+async def follow_progress(desk: Desk, run_id: RunId) -> AsyncIterator[RunProgress]:
+    """A run's progress now and whenever it changed, the last one with the run's final state.
 
     No connection to the database is held between two looks.
     """
@@ -25,12 +36,11 @@ async def follow(desk: Desk, run_id: RunId) -> AsyncIterator[ServerSentEvent]:
     while True:
         started = time.perf_counter()
         progress = await _read_progress(desk, run_id)
-        if progress.state.is_final:
-            yield ServerSentEvent(progress.model_dump_json(), event="finished")
-            return
         if progress != told:
-            yield ServerSentEvent(progress.model_dump_json(), event="progress")
+            yield progress
             told = progress
+        if progress.state.is_final:
+            return
         took_seconds = time.perf_counter() - started
         await asyncio.sleep(max(INTERVAL_SECONDS, SHARE_OF_TIME * took_seconds))
 
@@ -40,7 +50,11 @@ async def _read_progress(desk: Desk, run_id: RunId) -> RunProgress:
         run = await runs.find_run(connection, run_id)
         counts = await pairs.count_states(connection, run_id)
     assert run is not None, "runs are not deleted while they are watched"
-    models = progress_of(run.models, counts)
+    return tell_progress(run, counts)
+
+
+def tell_progress(run: Run, counts: Mapping[str, Mapping[PairState, int]]) -> RunProgress:
+    """`counts`: how many of each model's pairs are in which state."""
     closed = sum(
         number
         for states in counts.values()
@@ -54,5 +68,5 @@ async def _read_progress(desk: Desk, run_id: RunId) -> RunProgress:
         closed_pairs=closed,
         spent_usd=run.spent_usd,
         error=run.error,
-        models=models,
+        models=progress_of(run.models, counts),
     )

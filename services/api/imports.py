@@ -13,7 +13,7 @@ from services.api.linking import link_imports
 from services.api.problems import Problem
 from services.api.schemas.imports import Imported
 from services.api.schemas.imports import ImportedRun as ToldRun
-from shared.db import imports, suites
+from shared.db import audit, imports, suites
 from shared.db.pool import Connection
 from shared.db.suites import SuiteVersion
 from shared.domain.errors import InvalidInput
@@ -55,6 +55,13 @@ async def import_results(desk: Desk, content: bytes, actor: str, *, continues: s
         await imports.lock_imports(connection)
         shelf = Shelf(connection)
         told = [await _import_run(connection, shelf, run, identity) for run, identity in parsed]
+        created = [run for run in told if run.state == "created"]
+        if created:
+            facts = {
+                "suites": sorted({run.suite for run in created}),
+                "rows": sum(run.rows for run in created),
+            }
+            await audit.record(connection, actor, "results.imported", f"{len(created)} runs", facts)
         if continues is not None:
             named = [(run.run_id, run.source) for run in told]
             new = await link_imports(connection, desk, continues, named, actor)

@@ -1,38 +1,85 @@
-"""The leaderboard: who ranks where, as far as the intervals tell, and what has to be said beside it."""
+"""The leaderboard: who ranks where, as far as the same questions tell, and what has to be said beside it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from uuid import UUID
 
+from services.api.lookup import find_run, find_suite
 from services.api.problems import Problem
+from services.api.rankings import RankingShelf
 from services.api.schemas.models import Standing
+from shared.db import measurements
 from shared.db.measurements import Measurement
-from shared.domain.aggregation import Accuracy, IntervalMethod, Rank, rank
-from shared.domain.runs import RunKind
+from shared.db.pool import Connection
+from shared.domain.errors import InvalidInput
+from shared.domain.ranking import Rank, Ranking
+from shared.domain.runs import RunKind, RunState
 
 
 class RunUnfinished(Problem):
     status, title = HTTPStatus.CONFLICT, "Run not completed"
 
 
-def rank_models(measured: Sequence[Measurement]) -> list[Standing]:
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Models side by side: what each came to, and how any two of them compare. No suite: no run as yet."""
+
+    suite: str | None
+    category: str
+    measured: Sequence[Measurement]
+    ranking: Ranking
+
+
+async def read_board(
+    connection: Connection, shelf: RankingShelf, suite: str | None, category: str, run: UUID | None = None
+) -> Board:
+    """Read each model's newest completed run of a suite (None: of the newest run's), or one run alone.
+
+    Raises:
+        NotFound: there is no such suite or run.
+        InvalidInput: the run is of another suite.
+        RunUnfinished
+    """
+    if run is not None:
+        suite, measured = await _read_run(connection, run, suite, category)
+    else:
+        suite, measured = await _read_newest(connection, suite, category)
+    facts = [(each.run_id, each.model) for each in measured]
+    rankings = await shelf.read(connection, facts, [category])
+    return Board(suite, category, measured, rankings[category])
+
+
+async def _read_run(
+    connection: Connection, run_id: UUID, suite: str | None, category: str
+) -> tuple[str, list[Measurement]]:
+    run = await find_run(connection, run_id)
+    if suite not in (None, run.suite):
+        raise InvalidInput("suite", f"is not that of the run, which is {run.suite!r}.", "Leave it out.")
+    if run.state is not RunState.COMPLETED:
+        raise RunUnfinished(f"The run is {run.state}; only completed runs are ranked. See /runs/{run.id}.")
+    return run.suite, await measurements.read_run(connection, run.id, category)
+
+
+async def _read_newest(
+    connection: Connection, suite: str | None, category: str
+) -> tuple[str | None, list[Measurement]]:
+    if suite is None:
+        suite = await measurements.find_newest_suite(connection)
+    else:
+        await find_suite(connection, suite, None)
+    return suite, [] if suite is None else await measurements.read_newest(connection, suite, category)
+
+
+def list_standings(board: Board) -> list[Standing]:
     """Models with an accuracy first, best on top; then, without a rank, those that were not measured."""
-    places = rank({each.model: _accuracy(each) for each in measured})
+    measured, places = board.measured, board.ranking.places()
     newest = max(measured, key=lambda each: (each.finished_at, each.run_id), default=None)
     ordered = sorted(measured, key=lambda each: (each.accuracy is None, -(each.accuracy or 0), each.model))
     return [
         _stand(each, _place(each, measured), places.get(each.model), _explain(each, newest or each))
         for each in ordered
     ]
-
-
-def _accuracy(each: Measurement) -> Accuracy | None:
-    if each.accuracy is None:
-        return None
-    assert each.accuracy_lower is not None
-    assert each.accuracy_upper is not None
-    assert each.interval_method is not None
-    method = IntervalMethod(each.interval_method)
-    return Accuracy(each.accuracy, each.accuracy_lower, each.accuracy_upper, each.questions, method)
 
 
 def _place(each: Measurement, measured: Sequence[Measurement]) -> int | None:
@@ -55,6 +102,7 @@ def _stand(each: Measurement, place: int | None, possible: Rank | None, note: st
         coverage=each.coverage,
         pass_rate=each.pass_rate,
         latency_mean_seconds=each.latency_mean_seconds,
+        latency_p50_seconds=each.latency_p50_seconds,
         latency_p95_seconds=each.latency_p95_seconds,
         cost_usd=each.cost_usd,
         run_id=each.run_id,

@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import HTMLResponse
 
 from services.api import problems
+from services.api.headers import DOCS_POLICY
 from services.api.schemas.runs import RunProgress
 from shared.domain.errors import InvalidInput
 
@@ -27,7 +28,20 @@ MEANINGS: Mapping[HTTPStatus, str] = {
     HTTPStatus.CONFLICT: "It can't be done as things stand; the detail tells why.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is over its limit.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something asked for is wrong or not known; `errors` names the fields.",
+    HTTPStatus.TOO_MANY_REQUESTS: "More was asked than may be; Retry-After tells how long to wait.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer.",
+}
+
+
+WAIT: dict[str, Any] = {
+    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer"}},
+    "RateLimit": {
+        "description": "What is left and, in seconds, when all is there again, as in"
+        " draft-ietf-httpapi-ratelimit-headers. With RateLimit-Policy it comes with every answer to a key.",
+        "schema": {"type": "string"},
+        "example": '"key";r=0;t=60',
+    },
+    "RateLimit-Policy": {"schema": {"type": "string"}, "example": '"key";q=1200;w=60'},
 }
 
 
@@ -61,13 +75,18 @@ def _refusal(status: HTTPStatus) -> dict[str, Any]:
         "errors": [],
     }
     content = {"schema": {"$ref": SCHEMAS + "ProblemDetails"}, "example": example}
-    return {"description": MEANINGS[status], "content": {problems.MEDIA_TYPE: content}}
+    return {
+        "description": MEANINGS[status],
+        "content": {problems.MEDIA_TYPE: content},
+        **({"headers": WAIT} if status == HTTPStatus.TOO_MANY_REQUESTS else {}),
+    }
 
 
 KEYED = refusals(
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 """What any route may answer that wants an API key."""
@@ -101,7 +120,7 @@ def serve_docs(api: FastAPI) -> None:
 
     @api.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url=SCHEMA.removeprefix("/"),
             title=api.title,
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js".removeprefix("/"),
@@ -109,3 +128,5 @@ def serve_docs(api: FastAPI) -> None:
             swagger_favicon_url=f"{ASSETS}/favicon.png".removeprefix("/"),
             oauth2_redirect_url=None,
         )
+        page.headers["Content-Security-Policy"] = DOCS_POLICY
+        return page

@@ -88,6 +88,10 @@ class Forbidden(Problem):
     status, title = HTTPStatus.FORBIDDEN, "Forbidden"
 
 
+class TooManyRequests(Problem):
+    status, title = HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"
+
+
 class Unavailable(Problem):
     status, title = HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable"
 
@@ -116,7 +120,7 @@ def render(scope: Scope, problem: HTTPException) -> JSONResponse:
     )
 
 
-async def _tell_http(request: Request, error: Exception) -> JSONResponse:
+async def tell_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.BAD_REQUEST:  # all that FastAPI says of a body that can't be decoded
         unreadable = FieldError(
@@ -142,7 +146,7 @@ async def _tell_invalid_input(request: Request, error: Exception) -> JSONRespons
 
 async def _tell_invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return render(request.scope, _invalid([_explain(told) for told in error.errors()[:TOLD_ERRORS]]))
+    return render(request.scope, _invalid([explain_error(told) for told in error.errors()[:TOLD_ERRORS]]))
 
 
 async def _tell_database_away(request: Request, error: Exception) -> JSONResponse:
@@ -157,7 +161,7 @@ async def _tell_database_away(request: Request, error: Exception) -> JSONRespons
 
 
 HANDLERS: dict[Any, Any] = {
-    HTTPException: _tell_http,
+    HTTPException: tell_http,
     InvalidInput: _tell_invalid_input,
     RequestValidationError: _tell_invalid_request,
     OSError: _tell_database_away,  # a timeout is one, too
@@ -171,7 +175,7 @@ def _invalid(errors: Sequence[FieldError]) -> InvalidRequest:
     return InvalidRequest(f"{errors[0].field}: {errors[0].problem}", errors=errors)
 
 
-def _explain(error: ErrorDetails) -> FieldError:
+def explain_error(error: ErrorDetails) -> FieldError:
     """One of pydantic's errors in our words, without the value that was sent."""
     field = _name(error["loc"])
     match error["type"]:

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from services.api.headers import protect
 from services.api.problems import Failure, TooLarge, render
 from shared.metrics import HTTP_DURATION
 
@@ -19,7 +20,7 @@ QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 MB = 10**6
 BODY_BYTES = 1 * MB
-LARGER_BODY_BYTES = {"/api/v1/suites": 20 * MB, "/api/v1/results:import": 200 * MB}
+LARGER_BODY_BYTES = {"/api/v1/suites": 20 * MB, "/suites": 21 * MB, "/api/v1/results:import": 200 * MB}
 
 log = structlog.get_logger()
 
@@ -27,12 +28,15 @@ log = structlog.get_logger()
 class Reception:
     """Gives a request its id, measures the time to the first byte of the answer, and logs it when it is over.
 
+    It also tells with every answer what browsers may do with it, and what is left of the caller's rate limit.
+
     A failure that nobody foresaw is logged here and answered with a 500; when the answer has begun, the
     connection is cut, so that nobody takes half of it for the whole.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, behind_tls: bool = False) -> None:
         self._app = app
+        self._behind_tls = behind_tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +50,10 @@ class Reception:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers.update(state.get("rate_limit", {}))
+                protect(headers, scope["path"], behind_tls=self._behind_tls)
                 HTTP_DURATION.labels(_method(scope), _route(scope), status).observe(
                     time.perf_counter() - started
                 )

@@ -1,17 +1,21 @@
 """Having stored answers scored again by another judge: no model is asked, and the original stays as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from uuid import UUID, uuid4
+
+from pydantic import SecretStr
 
 from services.api.desk import Desk
 from services.api.lookup import find_run
 from services.api.problems import NotFound, Problem
+from services.api.provider_keys import seal_provider_keys
 from services.api.schemas.rejudging import RejudgeNightsRequest, RejudgeRequest
 from services.api.submission import find_twin
 from shared.db import audit, judges, rejudging, runs, schedules
 from shared.db.judges import StoredJudge
 from shared.db.pool import Connection
+from shared.db.provider_keys import store_provider_keys
 from shared.db.runs import NewRun, Run
 from shared.domain.errors import InvalidInput
 from shared.domain.judging import Judge
@@ -26,7 +30,12 @@ class NotRejudgeable(Problem):
 
 
 async def rejudge_run(
-    desk: Desk, actor: str, run_id: UUID, request: RejudgeRequest, idempotency_key: str | None
+    desk: Desk,
+    actor: str,
+    run_id: UUID,
+    request: RejudgeRequest,
+    idempotency_key: str | None,
+    provider_keys: Mapping[str, SecretStr],
 ) -> Run:
     """Store a run in which the judge scores a completed run's answers, and have it planned.
 
@@ -42,7 +51,9 @@ async def rejudge_run(
         source = await find_run(connection, run_id)
         _refuse_unjudged(source)
         judge = await _settle_judge(desk, connection, request, source.models)
+        sealed = seal_provider_keys(desk, provider_keys, [judge.judge.model])
         rerun = await _store_rerun(connection, source, judge, idempotency_key, request_hash)
+        await store_provider_keys(connection, rerun.id, sealed)
         facts = {"judge": judge.judge.name, "judge_version": judge.version, "rerun": str(rerun.id)}
         await audit.record(connection, actor, "run.rejudged", str(source.id), facts)
     await desk.enqueue("plan_run", rerun.id)
@@ -112,6 +123,7 @@ async def _store_rerun(
         kind=RunKind.RERUN,
         suite_version_id=source.suite_version_id,
         judge_id=judge.id,
+        prompt_id=source.prompt_id,
         models=source.models,
         repeats=source.repeats,
         sample=source.sample,

@@ -2,17 +2,18 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
 
 from services.cli.events import Event, read_events
-from services.cli.failures import Refused, Unreachable, explain
+from services.cli.failures import Conflicting, Refused, Unreachable, explain
 from services.cli.numbers import plain
 from services.cli.server import Json, Server
 
@@ -22,6 +23,8 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 PAGE_ITEMS = 500
 RETRY_WAITS_SECONDS = (0.5, 1.0, 2.0)
+LONGEST_PATIENCE_SECONDS = 60  # with a server that says when to come again
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,14 @@ class Client:
     def put(self, path: str, body: Json) -> Json:
         return self._read(self._ask("PUT", path, json=body))
 
-    def post_once(self, path: str, body: Json, idempotency_key: str) -> Json:
+    def patch(self, path: str, body: Json) -> Json:
+        return self._read(self._ask("PATCH", path, json=body))
+
+    def post_once(
+        self, path: str, body: Json, idempotency_key: str, provider_keys: Mapping[str, str] = NO_HEADERS
+    ) -> Json:
         """Post what must not happen twice: with the key it is safe to try again when no answer came."""
-        headers = {"Idempotency-Key": idempotency_key}
+        headers = {"Idempotency-Key": idempotency_key, **provider_keys}
         return self._read(
             self._ask("POST", path, json=body, headers=headers, waits_seconds=RETRY_WAITS_SECONDS)
         )
@@ -69,8 +77,8 @@ class Client:
         """Send a file as it is; `answer_seconds` is how long the server may take to work through it."""
         return self._read(self._ask("POST", path, query, content=content, answer_seconds=answer_seconds))
 
-    def delete(self, path: str) -> None:
-        self._ask("DELETE", path)
+    def delete(self, path: str, **query: Value) -> None:
+        self._ask("DELETE", path, query)
 
     def events(self, path: str, *, silence_seconds: float) -> Iterator[Event]:
         """The server's events as they come; a silence longer than this counts as a broken connection."""
@@ -101,13 +109,20 @@ class Client:
         waits_seconds: Sequence[float] = (),
         **request: Any,
     ) -> httpx.Response:
-        def ask() -> httpx.Response:
+        def send() -> httpx.Response:
             try:
-                response = self.http.request(
+                return self.http.request(
                     method, path, params=_present(query or {}), timeout=_timeout(answer_seconds), **request
                 )
             except httpx.RequestError as error:
                 raise self._lost(error) from error
+
+        def ask() -> httpx.Response:
+            response = send()
+            patience_seconds = _read_patience(response)
+            if patience_seconds and isinstance(request.get("content", b""), bytes):  # else it is used up
+                time.sleep(patience_seconds)
+                response = send()
             return self._accept(response)
 
         for wait_seconds in waits_seconds:
@@ -135,7 +150,7 @@ class Client:
             raise Refused(f"{self.server.url} sends us on to {target}. Set DRIFTWARDEN_URL accordingly.")
         if response.status_code == httpx.codes.UNAUTHORIZED:
             said += f"\nThe address and the key come from {self.server.source}."
-        raise Refused(said)
+        raise Conflicting(said) if response.status_code == httpx.codes.CONFLICT else Refused(said)
 
     def _read(self, response: httpx.Response) -> Json:
         try:
@@ -177,6 +192,14 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _read_patience(response: httpx.Response) -> int:
+    """How long the server, which has done nothing, wants us to wait; 0: not at all, or for too long."""
+    wanted = response.headers.get("retry-after", "")
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS or not wanted.isdecimal():
+        return 0
+    return int(wanted) if int(wanted) <= LONGEST_PATIENCE_SECONDS else 0
 
 
 def _present(query: dict[str, Value]) -> dict[str, Value]:

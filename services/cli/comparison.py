@@ -17,6 +17,8 @@ JUDGES_FINDINGS = {**FINDINGS, "pass": "not stricter", "fail": "stricter"}
 def describe_comparison(comparison: Json) -> Iterator[RenderableType]:
     """The verdict, each model's difference, where it lies, and the questions that flipped."""
     yield sentence(_tell_verdict(comparison))
+    if told := _tell_prompts(comparison):
+        yield sentence(told)
     models = comparison["models"]
     findings = JUDGES_FINDINGS if comparison["same_answers"] else FINDINGS
     yield table(
@@ -59,6 +61,24 @@ def _tell_verdict(comparison: Json) -> str:
                 f"About {count(pooled['questions_needed'])} pairs would settle it, "
                 f"or {count(pooled['questions_needed_with_4_repeats'])} asked four times each."
             )
+
+
+def _tell_prompts(comparison: Json) -> str | None:
+    """Whether another prompt made the answers better, where that is what differs."""
+    before, after = (_name_prompt(comparison[side]) for side in ("baseline", "candidate"))
+    if before == after:
+        return None
+    pooled = comparison["pooled"]
+    change = f"The prompt was changed, from {before} to {after}."
+    if pooled["lower"] > 0:
+        return f"{change} It made the answers better by {points(pooled['difference'])} points."
+    if pooled["upper"] < 0:
+        return f"{change} It made the answers worse by {points(-pooled['difference'])} points."
+    return f"{change} No improvement is shown: it may as well have changed nothing."
+
+
+def _name_prompt(run: Json) -> str:
+    return f"{run['prompt']} v{run['prompt_version']}" if run["prompt"] else "the question alone"
 
 
 def _name_judge(run: Json) -> str:

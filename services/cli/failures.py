@@ -18,6 +18,16 @@ class Refused(CommandFailed):
     exit_code = 2
 
 
+class Conflicting(Refused):
+    """The server refused because of how things stand there (409), not because of how it was asked."""
+
+
+class NotMeasured(CommandFailed):
+    """Nothing was wrong with what was asked, and yet there is no answer to it."""
+
+    exit_code = 3
+
+
 class Unreachable(CommandFailed):
     """The server gave no answer, or one that says that it is not well (5xx)."""
 

@@ -25,6 +25,10 @@ def find_incident(client: "Client", typed: str) -> str:
     return _find(client, "/incidents", "incident", typed)
 
 
+def find_delivery(client: "Client", typed: str) -> str:
+    return _find(client, "/deliveries", "delivery", typed)
+
+
 def shorten(whole: str) -> str:
     """Enough of an id to type it again."""
     return whole[:SHOWN_DIGITS]
@@ -37,5 +41,9 @@ def _find(client: "Client", path: str, noun: str, typed: str) -> str:
     if not found:
         raise Refused(f"There is no {noun} whose id begins with {typed}.")
     if len(found) > 1:
-        raise Refused(f"Several {noun}s have an id that begins with {typed}. Give more of it.")
+        raise Refused(f"Several {_plural(noun)} have an id that begins with {typed}. Give more of it.")
     return str(found[0]["id"])
+
+
+def _plural(noun: str) -> str:
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"

@@ -10,21 +10,10 @@ from services.cli.ids import shorten
 from services.cli.numbers import count, moment, plain, points, points_interval
 from services.cli.render import facts, more, sentence, state, table
 from services.cli.server import Json
-from shared.domain.wording import name_stream, tell_budget, tell_evidence
+from shared.domain.wording import CAUSES, NOTHING_CHANGED, name_stream, tell_certainty
 
 SHOWN_FLIPS = 3
 SHOWN_CHARACTERS = 300
-NOTHING_CHANGED = "Nothing on your side changed."
-_CAUSES = {
-    "model": "Probably the model itself.",
-    "judge": "Probably the judge, not the model.",
-    "mixed": "Both the model and the judge moved.",
-    "undetermined": "Not determined: it may be the model or the judge.",
-    "harness": "Probably the harness: what stands between us and the models.",
-    "you": "Probably a change on your side.",
-    "outage": "An outage: answers are missing.",
-    "service": "Probably the service around the model, not what it knows.",
-}
 _EVENTS = {
     "opened": "opened",
     "joined": "more moved",
@@ -41,10 +30,6 @@ _ACTS = {
     "resolve": "its cause is gone",
     "dismiss": "it is a false alarm",
     "accept-baseline": "this is the new normal",
-}
-_NO_STATISTICS = {
-    "coverage": "This is no matter of chance: the answers are missing.",
-    "controls": "This is no matter of chance: a control answers the same until something around it changes.",
 }
 
 
@@ -87,7 +72,7 @@ def tell_story(incident: Json) -> Iterator[RenderableType]:
         ]
     )
     yield _section("How sure is that?", _how_sure(found))
-    yield _section("Who did it?", [_CAUSES[found["cause"]], *_reasons(found)])
+    yield _section("Who did it?", [CAUSES[found["cause"]], *_reasons(found)])
     yield _section(
         "What changed on your side?", found["your_side"] or ["Nothing that we know of, at that time."]
     )
@@ -138,16 +123,14 @@ def _also_moved(found: Json) -> str | None:
 
 
 def _how_sure(found: Json) -> Iterator[str]:
-    if found["evidence_ratio"] is None:
-        yield _NO_STATISTICS.get(found["stream"], "The evidence was not measured.")
-        return
-    yield f"On the night of the alarm the evidence was {tell_evidence(found['evidence_ratio'])}."
-    yield tell_budget(found["nights_per_false_alarm"], found["watched_models"])
-    if found["is_noisy"]:
-        yield (
-            f"These nights are noisy: they vary {found['overdispersion']:.1f} times as much as chance in the"
-            " answers explains. The evidence allows for it."
-        )
+    return tell_certainty(
+        found["stream"],
+        found["evidence_ratio"],
+        found["nights_per_false_alarm"],
+        found["watched_models"],
+        found["overdispersion"],
+        is_noisy=found["is_noisy"],
+    )
 
 
 def _reasons(found: Json) -> Iterator[str]:

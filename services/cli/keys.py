@@ -24,6 +24,9 @@ commands = typer.Typer(
 )
 
 
+AT_THE_DATABASE = "keys --direct"  # who acts, for the audit log
+
+
 class Scope(StrEnum):
     READ = "read"
     SUBMIT = "submit"
@@ -46,10 +49,19 @@ def create_key(
         bool,
         typer.Option("--direct", help="Write to the database that DATABASE_URL names: for the first key."),
     ] = False,
+    requests_per_minute: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How often it may ask [default: as set for all keys]."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key and print it. It can't be shown again."""
-    body = {"name": name, "scope": scope, **({"expires_at": expires_at} if expires_at else {})}
+    terms = {"expires_at": expires_at, "requests_per_minute": requests_per_minute}
+    body = {
+        "name": name,
+        "scope": scope,
+        **{term: value for term, value in terms.items() if value is not None},
+    }
     if direct:
         created = asyncio.run(_create_directly(body))
     else:
@@ -67,10 +79,12 @@ async def _create_directly(body: Json) -> Json:
     from asyncpg import PostgresError
     from pydantic import ValidationError
 
+    from services.api.keyring import make_key
+    from services.api.problems import Problem
     from services.api.schemas.keys import KeyRequest
     from services.cli.processes import read_settings
-    from shared.db.keys import create_key
     from shared.db.pool import open_pool
+    from shared.domain.errors import InvalidInput
 
     settings = read_settings("keys")
     try:
@@ -78,8 +92,12 @@ async def _create_directly(body: Json) -> Json:
     except ValidationError as error:
         raise Refused("; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())) from None
     try:
-        async with open_pool(settings) as pool, pool.acquire() as connection:
-            key, secret = await create_key(connection, request.name, request.scope, request.expires_at)
+        async with open_pool(settings) as pool, pool.acquire() as connection, connection.transaction():
+            key, secret = await make_key(connection, AT_THE_DATABASE, request)
+    except Problem as error:
+        raise Refused(error.detail) from None
+    except InvalidInput as error:
+        raise Refused(str(error)) from None
     except (OSError, PostgresError) as error:
         raise Unreachable(f"The database that DATABASE_URL names can't be written to: {error}") from error
     return {"id": str(key.id), "name": key.name, "scope": key.scope, "secret": secret}

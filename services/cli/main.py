@@ -7,16 +7,22 @@ from typing import Annotated
 import typer
 
 from services.cli import (
+    alarm_budget,
     anchors,
+    audit,
     backtest,
     baselines,
+    channels,
     compare,
+    deliveries,
     drift,
     incidents,
     judges,
     keys,
     models,
     processes,
+    prompts,
+    recommend,
     rejudge,
     results,
     runs,
@@ -26,6 +32,8 @@ from services.cli import (
     suites,
 )
 from services.cli.failures import CommandFailed
+from services.cli.gate import command as gate
+from services.cli.gate import comment as gate_comment
 from services.cli.help import LOOK, MANAGE, InSections, examples
 from services.cli.render import make_printable
 
@@ -44,10 +52,26 @@ app = typer.Typer(
         "models                               see the leaderboard",
     ),
 )
-for commands in (submit, rejudge, drift, runs, results, models, compare, backtest, stats, processes):
+for commands in (
+    submit,
+    gate,
+    rejudge,
+    drift,
+    runs,
+    results,
+    models,
+    recommend,
+    compare,
+    backtest,
+    stats,
+    gate_comment,
+    processes,
+):
     app.add_typer(commands.commands)
 app.add_typer(incidents.commands, rich_help_panel=LOOK)
-for group in (schedules, baselines, suites, judges, anchors, keys):
+app.add_typer(alarm_budget.commands, rich_help_panel=MANAGE)
+app.add_typer(audit.commands)
+for group in (schedules, baselines, suites, prompts, judges, anchors, channels, deliveries, keys):
     app.add_typer(group.commands, rich_help_panel=MANAGE)
 
 

@@ -17,6 +17,10 @@ JudgeOfModelsFile = Annotated[
     str | None,
     typer.Option(metavar="JUDGE", help="A judge's or a model's name [default: that of models.yaml]."),
 ]
+PromptName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="A prompt, NAME@2 for its version 2, or a file to store first."),
+]
 Repeats = Annotated[
     int | None, typer.Option(metavar="N", help="How often each question is asked [default: 1].")
 ]

@@ -69,6 +69,7 @@ def describe_run(run: Json) -> Iterator[RenderableType]:
             ("questions", f"a sample of {count(run['sample'])}" if run["sample"] else None),
             ("repeats", count(run["repeats"]) if run["repeats"] > 1 else None),
             ("judge", f"{run['judge']} v{run['judge_version']}" if run["judge"] else None),
+            ("prompt", f"{run['prompt']} v{run['prompt_version']}" if run["prompt"] else None),
             ("commit", run["git_commit"]),
             ("labels", labels or None),
             ("created", f"{moment(run['created_at'])} UTC"),
@@ -176,5 +177,9 @@ def describe_estimate(estimate: Json) -> Iterator[RenderableType]:
     )
     total = estimate["total_usd"]
     cost = "at a cost that is not known" if total is None else f"for {usd_range(total)} USD"
-    yield sentence(f"In all {many(estimate['pairs'], 'answer')} {cost}.")
+    duration = estimate["duration_seconds"]
+    takes = "" if duration is None else f", in about {many(max(1, round(duration / 60)), 'minute')}"
+    yield sentence(f"In all {many(estimate['pairs'], 'answer')} {cost}{takes}.")
+    difference = f"{100 * estimate['detectable_difference']:.1f} points"
+    yield sentence(f"It can detect {difference} between two such runs, or two of the models, 8 of 10 times.")
     yield Group(*map(sentence, estimate["assumptions"]))

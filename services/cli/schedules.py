@@ -29,6 +29,12 @@ commands = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 
 
+PromptOfNights = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A prompt: its newest version each night, or NAME@2 for that one."),
+]
+
+
 @commands.callback(invoke_without_command=True)
 def schedules(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
@@ -60,6 +66,7 @@ def set_schedule(
     ],
     models: Models = None,
     judge: JudgeOfModelsFile = None,
+    prompt: PromptOfNights = None,
     cron: Annotated[
         str | None,
         typer.Option(metavar="CRON", help="When it comes due, once a day at most [default: 0 2 * * *]."),
@@ -88,6 +95,7 @@ def set_schedule(
     terms = {
         "models": models or None,
         "judge": judge,
+        "prompt": prompt,
         "cron": cron,
         "time_zone": time_zone,
         "repeats": repeats,
@@ -163,6 +171,28 @@ def resume_schedule(name: Name, as_json: AsJson = False) -> None:
     _change(name, "resume", as_json)
 
 
+@commands.command("set-aside", epilog=examples("schedules set-aside nightly 2026-11-21 --model gpt-4o"))
+def set_night_aside(
+    name: Name,
+    night: Annotated[str, typer.Argument(metavar="NIGHT", help="Its date, such as 2026-11-21.")],
+    model: Annotated[str, typer.Option(metavar="M", help="The model that it says nothing about.")],
+    attempt: Annotated[
+        int, typer.Option(min=0, max=2, metavar="N", help="1 or 2: the run that confirmed it.")
+    ] = 0,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for those who read it later.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Let it count again.")] = False,
+) -> None:
+    """Set a night aside for a model, as if it had not been measured. Evidence is computed anew."""
+    path = f"/schedules/{segment(name)}/nights/{segment(night)}/quarantine"
+    with connect() as client:
+        if undo:
+            client.delete(path, model=model, attempt=attempt)
+            tell(f"The night of {night} counts for {model}.")
+        else:
+            client.post(path, {"model": model, "attempt": attempt, "note": note})
+            tell(f"The night of {night} is set aside for {model}. --undo lets it count again.")
+
+
 def _change(name: str, act: str, as_json: bool) -> None:
     with connect() as client:
         schedule = client.post(f"/schedules/{segment(name)}/{act}")
@@ -222,6 +252,7 @@ def _describe_terms(schedule: Json) -> RenderableType:
             ("suite", f"{schedule['suite']}, its newest version"),
             ("models", ", ".join(schedule["models"] or ["all of models.yaml but the judge"])),
             ("judge", schedule["judge"] or "the default one"),
+            ("prompt", schedule["prompt"] and _name_prompt(schedule["prompt"])),
             ("when", _name_times(schedule)),
             ("repeats", count(schedule["repeats"]) if schedule["repeats"] > 1 else None),
             ("questions", f"a sample of {count(schedule['sample'])}" if schedule["sample"] else None),
@@ -231,6 +262,10 @@ def _describe_terms(schedule: Json) -> RenderableType:
             ("missed", many(schedule["nights_missed"], "night") if schedule["nights_missed"] else None),
         ]
     )
+
+
+def _name_prompt(reference: str) -> str:
+    return reference if "@" in reference else f"{reference}, its newest version"
 
 
 def _name_times(schedule: Json) -> str:

@@ -12,7 +12,18 @@ from services.cli.failures import Refused, Unreachable
 from services.cli.help import MEASURE, examples
 from services.cli.leaderboard import describe_leaderboard
 from services.cli.numbers import many
-from services.cli.options import AllowSelfJudging, AsJson, JudgeOfModelsFile, Models, Repeats, Wait
+from services.cli.options import (
+    AllowSelfJudging,
+    AsJson,
+    JudgeOfModelsFile,
+    Models,
+    PromptName,
+    Repeats,
+    Wait,
+)
+from services.cli.prompts import SUFFIXES as PROMPT_SUFFIXES
+from services.cli.prompts import read_prompt
+from services.cli.provider_keys import read_provider_keys
 from services.cli.render import show, show_json, tell
 from services.cli.run_tables import describe_estimate, describe_run
 from services.cli.server import Json, connect
@@ -41,6 +52,7 @@ def run(
     ],
     models: Models = None,
     judge: JudgeOfModelsFile = None,
+    prompt: PromptName = None,
     repeats: Repeats = None,
     sample: Annotated[
         int | None, typer.Option(metavar="N", help="Ask only so many questions, spread over the categories.")
@@ -63,6 +75,14 @@ def run(
         str | None, typer.Option(metavar="adhoc|gate", help="What the run is for [default: adhoc].")
     ] = None,
     allow_self_judging: AllowSelfJudging = False,
+    provider_keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--provider-key",
+            metavar="PROVIDER=NAME",
+            help="Ask a provider with the key in this environment variable, for this run only.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what the run would cost, and start nothing.")
     ] = False,
@@ -88,21 +108,24 @@ def run(
         "kind": kind,
         "allow_self_judging": allow_self_judging or None,
     }
+    own_keys = read_provider_keys(provider_keys or ())
     # What was not chosen is the server's to choose.
     chosen = {name: value for name, value in request.items() if value not in (None, "")}
     with connect() as client:
-        chosen["suite"] = _name_suite(client, suite)
+        chosen["suite"] = name_suite(client, suite)
+        if prompt is not None:
+            chosen["prompt"] = name_prompt(client, prompt)
         if dry_run:
             _show_estimate(client.post("/runs:estimate", chosen), as_json)
             return
-        accepted = client.post_once("/runs", chosen, idempotency_key=str(uuid4()))
+        accepted = client.post_once("/runs", chosen, str(uuid4()), own_keys)
         if wait:
             wait_and_show(client, accepted, as_json)
         else:
             announce(accepted, as_json)
 
 
-def _name_suite(client: "Client", name_or_file: str) -> str:
+def name_suite(client: "Client", name_or_file: str) -> str:
     """The suite's name. What looks like a path, or ends as a suite's file does, is imported first."""
     file = Path(name_or_file)
     if file.suffix.lower() not in SUFFIXES and len(file.parts) == 1:
@@ -112,8 +135,18 @@ def _name_suite(client: "Client", name_or_file: str) -> str:
     return str(stored["name"])
 
 
-def read_labels(pairs: Iterable[str]) -> dict[str, str]:
-    """Read `KEY=VALUE` texts.
+def name_prompt(client: "Client", name_or_file: str) -> str:
+    """A prompt's name. What looks like a path, or ends as a prompt's file does, is stored first."""
+    file = Path(name_or_file)
+    if file.suffix.lower() not in PROMPT_SUFFIXES and len(file.parts) == 1:
+        return name_or_file
+    stored = client.post("/prompts", read_prompt(file.stem, file))
+    tell(f"{stored['name']}: version {stored['version']} of the prompt")
+    return f"{stored['name']}@{stored['version']}"
+
+
+def read_labels(pairs: Iterable[str], option: str = "--label") -> dict[str, str]:
+    """Read the `KEY=VALUE` texts of an option.
 
     Raises:
         Refused: one has no key or no `=`, or a key comes twice.
@@ -122,9 +155,9 @@ def read_labels(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not key or not separator:
-            raise Refused(f"--label: {pair!r} is no label. Write KEY=VALUE.")
+            raise Refused(f"{option}: {pair!r} is no label. Write KEY=VALUE.")
         if key in labels:
-            raise Refused(f"--label: {key} is given twice. Give each key once.")
+            raise Refused(f"{option}: {key} is given twice. Give each key once.")
         labels[key] = value
     return labels
 

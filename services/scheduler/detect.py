@@ -29,7 +29,7 @@ from shared.domain.sequence import Entry
 from shared.domain.watch import Sighting, Standing, Standings, needs_history, see
 from shared.models import Catalogue
 from shared.nights import open_confirmation
-from shared.queue import enqueue_run_job
+from shared.queue import enqueue_delivery, enqueue_run_job
 
 ANCHORS_PATIENCE = timedelta(minutes=15)  # so long a finished entry waits for its judge
 
@@ -64,6 +64,8 @@ async def detect(pool: Pool, redis: ArqRedis, catalogue: Catalogue, now: datetim
         except Exception as error:
             error.add_note(f"schedule {schedule_id}")
             failures.append(error)
+    if count:
+        await enqueue_delivery(redis)
     if failures:
         raise ExceptionGroup("some schedules could not be seen", failures)
     return count

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.scheduler.surroundings import look_around
+from shared.announcements import announce, gather_alerts
 from shared.db import incidents
 from shared.db.incidents import Incident, MonitorRow
 from shared.db.pool import Connection
@@ -62,6 +63,7 @@ async def follow_up(sight: Sight, open_incidents: Sequence[Incident]) -> None:
         monitor = MonitorRow(move.subject, move.model, move.after)
         await incidents.store_monitor(sight.connection, sight.schedule.id, monitor, sight.run_id)
         await _tell(sight, move, known.get((move.subject, move.model)))
+    await gather_alerts(sight.connection, sight.run_id, sight.now)
 
 
 async def _tell(sight: Sight, move: Move, incident: Incident | None) -> None:
@@ -188,6 +190,4 @@ async def _read_answers(sight: Sight, model: str, findings: Findings) -> tuple[M
 
 
 async def _record(sight: Sight, incident_id: UUID, kind: EventKind, facts: Mapping[str, Any]) -> None:
-    await incidents.record_event(
-        sight.connection, incident_id, kind, sight.run_id, sight.now, WATCH, facts=facts
-    )
+    await announce(sight.connection, incident_id, kind, sight.run_id, sight.now, WATCH, facts=facts)

@@ -6,6 +6,7 @@ Any number of replicas may run: arq lets one of them take each turn, and no verb
 import asyncio
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,19 +14,26 @@ import structlog
 from arq.cron import cron
 from arq.worker import Worker, func
 
+from services.scheduler.channels.post import open_post
+from services.scheduler.deliver import deliver as deliver_messages
 from services.scheduler.detect import detect as detect_drift
+from services.scheduler.digest import write_digests
 from services.scheduler.invariants import check_invariants
 from services.scheduler.nightly import open_due_nights
+from services.scheduler.own_channel import follow_settings
 from services.scheduler.rescue import INTERVAL_SECONDS, rescue
 from shared.db.pool import open_pool
-from shared.metrics import serve_metrics
+from shared.metrics import DETECTION, serve_metrics
 from shared.models import Catalogue
-from shared.queue import SCHEDULER_QUEUE, deserialize, open_redis, serialize
+from shared.queue import SCHEDULER_HEALTH, SCHEDULER_QUEUE, deserialize, open_redis, serialize
 from shared.settings import Settings
 
 EVERY_INTERVAL = set(range(0, 60, INTERVAL_SECONDS))
 DETECTION_SECONDS = 600  # long enough to fold years of a fleet anew
+DELIVERY_SECONDS = 600  # receivers may hang, and there may be many
 EVERY_FIVE_MINUTES = set(range(0, 60, 5))
+
+HEALTH_SECONDS = 15
 
 log = structlog.get_logger()
 
@@ -33,7 +41,12 @@ log = structlog.get_logger()
 async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM."""
     catalogue = Catalogue.load(settings.models_file, os.environ)
-    async with open_pool(settings) as pool, open_redis(settings.redis_url.get_secret_value()) as redis:
+    async with (
+        open_pool(settings) as pool,
+        open_redis(settings.redis_url.get_secret_value()) as redis,
+        open_post(settings) as post,
+    ):
+        await follow_settings(pool, settings)
 
         async def rescue_lost_work(ctx: dict[Any, Any]) -> None:
             await rescue(pool, redis, datetime.now(UTC))
@@ -42,19 +55,39 @@ async def run(settings: Settings) -> None:
             await open_due_nights(pool, redis, catalogue, settings, datetime.now(UTC))
 
         async def detect(ctx: dict[Any, Any]) -> None:
-            await detect_drift(pool, redis, catalogue, datetime.now(UTC))
+            started = time.perf_counter()
+            if await detect_drift(pool, redis, catalogue, datetime.now(UTC)):
+                DETECTION.observe(time.perf_counter() - started)
 
         async def check(ctx: dict[Any, Any]) -> None:
             await check_invariants(pool, settings, datetime.now(UTC))
+
+        async def write_weeks(ctx: dict[Any, Any]) -> None:
+            await write_digests(pool, datetime.now(UTC))
+
+        async def deliver(ctx: dict[Any, Any]) -> None:
+            await deliver_messages(pool, post, lambda: datetime.now(UTC))
 
         turns = (
             cron(rescue_lost_work, name="rescue", second=EVERY_INTERVAL, timeout=60, run_at_startup=True),
             cron(open_nights, name="open_nights", second=EVERY_INTERVAL, timeout=60, run_at_startup=True),
             cron(detect, second=EVERY_INTERVAL, timeout=DETECTION_SECONDS, run_at_startup=True),
-            cron(check, name="check_invariants", minute=EVERY_FIVE_MINUTES, second=0, timeout=60),
+            cron(write_weeks, name="digest", minute=EVERY_FIVE_MINUTES, second=5, timeout=60),
+            cron(deliver, second=EVERY_INTERVAL, timeout=DELIVERY_SECONDS, run_at_startup=True),
+            cron(
+                check,
+                name="check_invariants",
+                minute=EVERY_FIVE_MINUTES,
+                second=0,
+                timeout=60,
+                run_at_startup=True,
+            ),
         )
         worker = Worker(
-            [func(detect, name="detect", timeout=DETECTION_SECONDS)],
+            [
+                func(detect, name="detect", timeout=DETECTION_SECONDS),
+                func(deliver, name="deliver", timeout=DELIVERY_SECONDS),
+            ],
             cron_jobs=turns,
             queue_name=SCHEDULER_QUEUE,
             poll_delay=0.2,
@@ -62,6 +95,8 @@ async def run(settings: Settings) -> None:
             job_serializer=serialize,
             job_deserializer=deserialize,
             keep_result=0,
+            health_check_interval=HEALTH_SECONDS,
+            health_check_key=SCHEDULER_HEALTH,
             log_results=False,
             handle_signals=False,
         )

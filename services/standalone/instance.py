@@ -6,6 +6,7 @@ Everything in the folder is users' results or the way to them: nothing here ever
 import fcntl
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,13 @@ class Instance:
             stored = json.loads((self.folder / "client.json").read_text())
             return Client(stored["url"], stored["api_key"])
         return None
+
+    def keep_secret_key(self) -> str:
+        """What stored secrets are encrypted with: made once, and needed as long as they are."""
+        path = self.folder / "secret_key"
+        if not path.exists():
+            _write_privately(path, secrets.token_urlsafe(48) + "\n")
+        return path.read_text().strip()
 
     def write_client(self, client: Client) -> None:
         content = json.dumps({"url": client.url, "api_key": client.api_key}, indent=2)

@@ -17,11 +17,14 @@ from services.standalone import postgres, valkey
 from services.standalone.errors import CannotStart
 from services.standalone.instance import Client, Instance, hold_folder, reserve_port
 from services.standalone.supervisor import Program, Say, ready_at_once, say_on_stderr, supervise
+from shared.db import audit
 from shared.db.keys import Scope, create_key, use_key
 from shared.db.migrate import ChangedMigration, migrate
+from shared.db.pool import speak_json
 from shared.settings import Settings
 
 SIMULATOR_PORT = 9100
+ACTOR = "up"  # who acts, and the name of the key it makes
 UNREACHABLE = (
     OSError,
     asyncpg.ClientConfigurationError,
@@ -124,7 +127,7 @@ async def run_instance(options: UpOptions, hurry: asyncio.Event) -> AsyncIterato
             AsyncExitStack() as crew,
         ):
             await _bring_up_to_date(database_url)
-            client = await _let_in(database_url, url, instance)
+            client = await _let_in(options, database_url, url, instance)
             places = {
                 "DATABASE_URL": database_url,
                 "REDIS_URL": redis_url,
@@ -132,6 +135,7 @@ async def run_instance(options: UpOptions, hurry: asyncio.Event) -> AsyncIterato
                 "DRIFTWARDEN_HOST": settings.host,
                 "DRIFTWARDEN_PORT": str(port),
                 "DRIFTWARDEN_PUBLIC_URL": settings.public_url or url,
+                "DRIFTWARDEN_SECRET_KEY": _choose_secret_key(settings, instance),
             }
             for stage in _plan_stages(options, places, url, simulator_port):
                 await crew.enter_async_context(supervise(*stage, say=options.say, hurry=hurry))
@@ -172,20 +176,39 @@ async def _bring_up_to_date(database_url: str) -> None:
         raise CannotStart(str(error)) from error
 
 
-async def _let_in(database_url: str, url: str, instance: Instance) -> Client:
-    """Write down how commands on this machine reach the instance: with a first key, or the last if valid."""
+async def _let_in(options: UpOptions, database_url: str, url: str, instance: Instance) -> Client:
+    """Write down how commands on this machine reach the instance: with a first key, or the last if valid.
+
+    A first key is shown to whoever starts the instance, who is its first admin.
+    """
     known = instance.read_client()
     connection = await asyncpg.connect(database_url)
     try:
         if known is not None and await use_key(connection, known.api_key) is not None:
             api_key = known.api_key
         else:
-            _, api_key = await create_key(connection, "up", Scope.ADMIN)
+            api_key = await _make_first_key(connection)
+            if options.settings.auth == "on":
+                options.say(f"The key of scope admin, shown only now: {api_key}")
     finally:
         await connection.close()
     client = Client(url, api_key)
     instance.write_client(client)
     return client
+
+
+async def _make_first_key(connection: asyncpg.Connection) -> str:
+    await speak_json(connection)
+    async with connection.transaction():
+        key, secret = await create_key(connection, ACTOR, Scope.ADMIN)
+        facts = {"name": key.name, "begins": key.prefix, "scope": key.scope}
+        await audit.record(connection, ACTOR, "key.created", str(key.id), facts)
+    return secret
+
+
+def _choose_secret_key(settings: Settings, instance: Instance) -> str:
+    chosen = settings.secret_key
+    return chosen.get_secret_value() if chosen is not None else instance.keep_secret_key()
 
 
 def _plan_stages(

@@ -89,9 +89,11 @@ async def _judge_one(
         await _store(bench, redis, run_id, owed, spent, None)
         return None
     try:
-        outcome, judgement = await ask_judge(bench, judge, owed.question, owed.response)
+        outcome, judgement = await ask_judge(
+            bench, judge, owed.question, owed.response, (await bench.terms_of(run_id)).sealed_keys
+        )
     except Transient as fault:
-        metrics.RETRIES.labels(judge.model, fault.kind).inc()
+        metrics.count_retry(judge.model, fault.kind)
         if not is_last:
             return fault
         await _store(bench, redis, run_id, owed, Unscored(ErrorKind.JUDGE_UNAVAILABLE, str(fault)), None)

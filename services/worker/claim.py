@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,7 +27,15 @@ from arq.typing import StartupShutdown, WorkerCoroutine
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from shared.queue import BODY_SECONDS, CONTROL_QUEUE, LEASE_SECONDS, LIVE_QUEUES, model_of
+from shared.queue import (
+    BODY_SECONDS,
+    CONTROL_QUEUE,
+    LEASE_SECONDS,
+    LIVE_QUEUES,
+    forget_worker,
+    model_of,
+    note_worker,
+)
 
 CONTROL_SLOTS = 8  # control jobs in one process, beside its pairs: a run can be stopped while all slots hang
 CONTROL_LIMIT = 1_000  # over all processes
@@ -137,6 +146,11 @@ class ClaimingWorker(Worker):
             left = [self._give_up(claim, "again") for claim in self._held.values()]
             await asyncio.gather(*self._giving_up, *left, return_exceptions=True)
 
+    async def record_health(self) -> None:
+        if time.time() - self._last_health_check >= HEALTH_SECONDS:
+            await note_worker(self.pool, self.owner, 2 * HEALTH_SECONDS)
+        await super().record_health()
+
     def stop(self) -> None:
         """Drain: begin no job, wait for those that run. Called again: give them back now."""
         if self.allow_pick_jobs:
@@ -151,6 +165,7 @@ class ClaimingWorker(Worker):
         """Say goodbye and run `on_shutdown`."""
         with suppress(RedisError, OSError):
             await self.pool.delete(self.health_check_key)
+            await forget_worker(self.pool, self.owner)
         if self.on_shutdown:
             await self.on_shutdown(self.ctx)
 

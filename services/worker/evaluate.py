@@ -21,6 +21,7 @@ from shared.domain.retrying import wait_seconds
 from shared.domain.runs import Answer, PairKey, PairState, unmeasurable
 from shared.domain.scoring import Outcome, Unscored, Verdict, score_answer
 from shared.domain.suites import Question
+from shared.secrets import Unreadable
 
 JUDGE_READINGS = 3  # how often the judge is asked in all while its verdict can't be read
 
@@ -59,10 +60,12 @@ async def evaluate_pair(bench: Bench, key: PairKey) -> None:
 
 async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -> OpenPair | None:
     """Ask the model. Score its answer at once, or store it and return the pair for the judge."""
-    prompt = [{"role": "user", "content": pair.question.input}]
+    question = pair.question
+    prompt = terms.prompt.ask(question) if terms.prompt else [{"role": "user", "content": question.input}]
     try:
-        answer = await _call(bench, key.model, prompt, terms.parameters, role="answer")
+        answer = await _call(bench, key.model, prompt, terms.parameters, terms.sealed_keys, role="answer")
     except Transient as fault:
+        metrics.count_retry(key.model, fault.kind)
         await _try_again(bench, key, pair, fault, failed_before=pair.attempts)
         return None
     except Permanent as fault:
@@ -72,6 +75,8 @@ async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -
     outcome: Outcome | None = unmeasurable(answer)
     if outcome is None and not pair.question.scorer.asks_the_judge:
         outcome = score_answer(pair.question, answer.response)
+    elif outcome is None and key.model in bench.catalogue.controls():
+        outcome = Unscored(ErrorKind.CONTROL, "A control's answers are compared; no judge is asked.")
     if outcome is not None:
         await _close(bench, key, pair, outcome, answer=answer)
         return None
@@ -87,8 +92,11 @@ async def _judge(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) ->
     assert terms.judge is not None, "a run with judged questions is submitted with a judge"
     assert pair.response is not None, "an answered pair holds its answer"
     try:
-        outcome, judgement = await ask_judge(bench, terms.judge, pair.question, pair.response)
+        outcome, judgement = await ask_judge(
+            bench, terms.judge, pair.question, pair.response, terms.sealed_keys
+        )
     except Transient as fault:
+        metrics.count_retry(terms.judge.model, fault.kind)
         unavailable = Transient(ErrorKind.JUDGE_UNAVAILABLE, str(fault), fault.retry_after_seconds)
         await _try_again(bench, key, pair, unavailable, failed_before=pair.judge_attempts)
     except Permanent as fault:
@@ -97,19 +105,26 @@ async def _judge(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) ->
         await _close(bench, key, pair, outcome, judgement=judgement)
 
 
-async def ask_judge(bench: Bench, judge: Judge, question: Question, response: str) -> tuple[Outcome, Answer]:
+async def ask_judge(
+    bench: Bench, judge: Judge, question: Question, response: str, sealed_keys: Mapping[str, bytes]
+) -> tuple[Outcome, Answer]:
     """Have the judge score one answer; a verdict that can't be read is asked for again, and costs so.
 
     Raises:
         Transient, Permanent: the judge gave no reply.
     """
     prompt = messages(judge, question, response)
-    reading = await _call(bench, judge.model, prompt, judge.parameters, role="judge")
+
+    async def ask() -> Answer:
+        return await _call(bench, judge.model, prompt, judge.parameters, sealed_keys, role="judge")
+
+    reading = await ask()
     verdict = _read_verdict(reading)
     for _ in range(JUDGE_READINGS - 1):
         if isinstance(verdict, Verdict):
             break
-        reading = reading.after(await _call(bench, judge.model, prompt, judge.parameters, role="judge"))
+        metrics.count_retry(judge.model, ErrorKind.JUDGE_UNPARSABLE)
+        reading = reading.after(await ask())
         verdict = _read_verdict(reading)
     return score_answer(question, response, judged=verdict), reading
 
@@ -126,25 +141,28 @@ async def _call(
     model_name: str,
     prompt: Sequence[Mapping[str, str]],
     parameters: Mapping[str, Any],
+    sealed_keys: Mapping[str, bytes],
     *,
     role: str,
 ) -> Answer:
     """One provider call, timed, counted and priced."""
     try:
         model = bench.catalogue.resolve(model_name)
-        arguments = {**parameters, **model.call_parameters(os.environ)}
+        sealed = sealed_keys.get(model.provider)
+        own_key = None if sealed is None else bench.unseal(sealed)
+        arguments = {**parameters, **model.call_parameters(os.environ, own_key)}
     except InvalidInput as fault:
         raise Permanent(ErrorKind.BAD_REQUEST, str(fault)) from fault
+    except Unreadable as fault:
+        told = f"The run's key to {model.provider} can't be read: the DRIFTWARDEN_SECRET_KEY here is another."
+        raise Permanent(ErrorKind.AUTHENTICATION, told) from fault
     answer = await complete(
         prompt, arguments, model.timeout_seconds or bench.settings.request_timeout_seconds
     )
     if model.prices is not None and answer.input_tokens is not None and answer.output_tokens is not None:
         answer = replace(answer, cost_usd=cost(model.prices, answer.input_tokens, answer.output_tokens))
 
-    metrics.REQUEST_DURATION.labels(model_name, role).observe(answer.latency_seconds)
-    metrics.TOKENS.labels(model_name, "input").inc(answer.input_tokens or 0)
-    metrics.TOKENS.labels(model_name, "output").inc(answer.output_tokens or 0)
-    metrics.COST.labels(model_name, role).inc(float(answer.cost_usd or 0))
+    metrics.count_call(model_name, role, answer)
     return answer
 
 
@@ -153,7 +171,6 @@ async def _try_again(
 ) -> None:
     """Count the failed attempt and ask for another one; after the last, the reason becomes the result."""
     attempts = failed_before + 1
-    metrics.RETRIES.labels(key.model, fault.kind).inc()
     if attempts >= bench.settings.max_attempts:
         await _close(bench, key, pair, Unscored(fault.kind, fault.detail))
         return
@@ -188,7 +205,7 @@ async def _close(
     if not await bench.writer.record(step):
         return
     told = outcome.kind if isinstance(outcome, Unscored) else "scored"
-    metrics.ANSWERS.labels(key.model, told).inc()
+    metrics.count_answer(key.model, told)
     log.info(
         f"pair.{after}",
         question=pair.question.id,

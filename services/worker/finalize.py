@@ -4,6 +4,7 @@ import structlog
 
 from shared import metrics
 from shared.db import aggregates, runs
+from shared.db.deliveries import owe_callback
 from shared.db.pool import Pool
 from shared.domain.runs import RunId
 
@@ -21,6 +22,7 @@ async def finalize_run(pool: Pool, run_id: RunId) -> bool:
             return False
         await aggregates.store_aggregates(connection, await aggregates.compute_aggregates(connection, run_id))
         state = await runs.close_run(connection, run_id)
+        await owe_callback(connection, run_id)
     metrics.RUNS_CLOSED.labels(state).inc()
     log.info("run.closed", run=str(run_id), state=state)
     return True

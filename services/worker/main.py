@@ -24,11 +24,12 @@ from services.worker.provider import warm_up
 from services.worker.stop import stop_for_budget
 from services.worker.stop import stop_run as stop
 from services.worker.writes import DatabaseErrors, ResultWriter
+from shared import metrics
 from shared.db.pool import open_pool
 from shared.domain.runs import PairKey, RunId
-from shared.metrics import serve_metrics
 from shared.models import Catalogue
-from shared.queue import enqueue_detection, open_redis
+from shared.queue import enqueue_delivery, enqueue_detection, open_redis
+from shared.secrets import open_vault
 from shared.settings import Settings
 
 DATABASE_RETRY_SECONDS = 5.0
@@ -89,6 +90,7 @@ async def _retrying() -> AsyncIterator[None]:
 async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterator[ClaimingWorker]:
     """Open all that a worker needs, close it in reverse. In burst mode it ends when no job is left."""
     catalogue = Catalogue.load(settings.models_file, os.environ)
+    _expect_calls(catalogue)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
@@ -101,14 +103,14 @@ async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterat
             is_closed = await finalize(pool, run_id)
             if is_closed:
                 await enqueue_detection(redis, run_id)
+                await enqueue_delivery(redis)
             return is_closed
 
         writer = ResultWriter(pool, on_closed=close, on_spent=stop_spent)
         await stack.enter_async_context(writer.writing())
 
         def limit_for(model: str) -> int:
-            entry = catalogue.entries.get(model)
-            return (entry and entry.max_parallel_requests) or settings.model_slots
+            return catalogue.max_parallel_requests(model) or settings.model_slots
 
         yield ClaimingWorker(
             [evaluate_pair, plan_run, stop_run, finalize_run, judge_anchors, probe_identity, check_models],
@@ -118,14 +120,21 @@ async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterat
             drain_seconds=settings.drain_seconds,
             burst=burst,
             handle_signals=not burst,
-            ctx={"bench": Bench(settings, catalogue, pool, writer)},
+            ctx={"bench": Bench(settings, catalogue, pool, writer, open_vault(settings))},
         )
+
+
+def _expect_calls(catalogue: Catalogue) -> None:
+    judges = [catalogue.default_judge] if catalogue.default_judge else []
+    for role, models in (("answer", catalogue.names()), ("judge", judges)):
+        priced = [name for name in models if catalogue.resolve(name).prices is not None]
+        metrics.expect(role, models, priced=priced)
 
 
 async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then drain."""
     async with open_worker(settings) as worker:
         await warm_up()
-        log.info("worker.started", slots=settings.worker_slots, metrics_port=serve_metrics(settings))
+        log.info("worker.started", slots=settings.worker_slots, metrics_port=metrics.serve_metrics(settings))
         await worker.main()
         await worker.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import Answer
+from shared.redaction import redact
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it asks the network for prices
 
@@ -23,6 +24,9 @@ warnings.filterwarnings("ignore", message=r"Item .* on TypedDict class .* `ReadO
 litellm.telemetry = False
 litellm.drop_params = True  # a model that knows no `temperature` is asked without it
 litellm.suppress_debug_info = True
+
+
+SECRET_WORDS = ("key", "token", "secret", "password")
 
 
 class Transient(Exception):
@@ -75,7 +79,7 @@ async def complete(
             )
         return _read(reply, time.perf_counter() - started)
     except Exception as error:
-        raise _sorted(error, timeout_seconds) from error
+        raise _sorted(error, redact(str(error), _secrets(arguments)), timeout_seconds) from error
 
 
 def _read(reply: Any, latency_seconds: float) -> Answer:
@@ -110,8 +114,17 @@ PERMANENT_KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
 )
 
 
-def _sorted(error: Exception, timeout_seconds: float) -> Transient | Permanent:
-    detail = _storable(str(error))[:500]
+def _secrets(arguments: Mapping[str, Any]) -> list[str]:
+    """What no error may tell, even if the provider has quoted it."""
+    return [
+        value
+        for name, value in arguments.items()
+        if isinstance(value, str) and any(word in name.lower() for word in SECRET_WORDS)
+    ]
+
+
+def _sorted(error: Exception, told: str, timeout_seconds: float) -> Transient | Permanent:
+    detail = _storable(told)[:500]
     for permanent, kind in PERMANENT_KINDS:
         if isinstance(error, permanent):
             return Permanent(kind, detail)

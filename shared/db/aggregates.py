@@ -42,6 +42,24 @@ class RunAggregate:
     errors: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to on the whole suite, over its models. None: no model was measured.
+
+    The interval is the model's where there is one, else None. `is_priced`: every answer's cost is known.
+    """
+
+    models: int
+    measured: int
+    planned: int
+    scored: int
+    lowest: float | None
+    highest: float | None
+    lower: float | None
+    upper: float | None
+    is_priced: bool
+
+
 _COLUMNS = [field.name for field in fields(RunAggregate)]
 
 # A cost is known only where every answer's is: a partial sum would pass for a cheap model.
@@ -122,3 +140,22 @@ async def read_aggregates(connection: Connection, run_id: RunId) -> list[RunAggr
         run_id,
     )
     return [RunAggregate(**row) for row in rows]
+
+
+async def read_results(connection: Connection, run_ids: Sequence[RunId]) -> dict[RunId, RunResult]:
+    """What each of these runs came to; those that have no aggregates are left out."""
+    rows = await connection.fetch(
+        """
+        SELECT r.id, count(*)::int AS models, count(a.accuracy)::int AS measured,
+               sum(a.planned)::int AS planned, sum(a.scored)::int AS scored,
+               min(a.accuracy) AS lowest, max(a.accuracy) AS highest,
+               CASE WHEN count(*) = 1 THEN min(a.accuracy_lower) END AS lower,
+               CASE WHEN count(*) = 1 THEN max(a.accuracy_upper) END AS upper,
+               bool_and(a.answered = 0 OR a.cost_usd IS NOT NULL) AS is_priced
+        FROM runs r CROSS JOIN LATERAL unnest(r.models) AS asked (model)
+        JOIN run_aggregates a ON a.run_id = r.id AND a.model = asked.model AND a.category = 'all'
+        WHERE r.id = ANY ($1) GROUP BY r.id
+        """,
+        run_ids,
+    )
+    return {RunId(run_id): RunResult(*rest) for run_id, *rest in rows}

@@ -31,6 +31,7 @@ class Anchor:
     """An anchor as people read it. `label` is what a person says it is worth, None: nobody said."""
 
     id: int
+    set_id: int
     stratum: Stratum
     question: str
     category: str
@@ -111,25 +112,33 @@ async def store_set(connection: Connection, suite: str, choice: Choice, by: str)
     return stored
 
 
+_SET = """
+    SELECT a.id, s.name AS suite, a.borderline_share, a.created_at, a.by,
+           (SELECT count(*) FROM anchors WHERE set_id = a.id AND stratum = 'borderline') AS borderline,
+           (SELECT count(*) FROM anchors WHERE set_id = a.id AND stratum = 'clear') AS clear,
+           (SELECT count(label) FROM anchors WHERE set_id = a.id) AS labelled
+    FROM anchor_sets a JOIN suites s ON s.id = a.suite_id
+"""
+
+
 async def find_active_set(connection: Connection, suite: str) -> AnchorSet | None:
     """Find a suite's newest set."""
-    row = await connection.fetchrow(
-        """
-        SELECT a.id, s.name AS suite, a.borderline_share, a.created_at, a.by,
-               (SELECT count(*) FROM anchors WHERE set_id = a.id AND stratum = 'borderline') AS borderline,
-               (SELECT count(*) FROM anchors WHERE set_id = a.id AND stratum = 'clear') AS clear,
-               (SELECT count(label) FROM anchors WHERE set_id = a.id) AS labelled
-        FROM anchor_sets a JOIN suites s ON s.id = a.suite_id
-        WHERE s.name = $1 ORDER BY a.id DESC LIMIT 1
-        """,
-        suite,
-    )
+    row = await connection.fetchrow(_SET + "WHERE s.name = $1 ORDER BY a.id DESC LIMIT 1", suite)
     return AnchorSet(**row) if row else None
 
 
+async def list_active_sets(connection: Connection, *, limit: int = 50) -> list[AnchorSet]:
+    """The newest set of each suite that has one, by the suite's name."""
+    rows = await connection.fetch(
+        _SET + "WHERE a.id IN (SELECT max(id) FROM anchor_sets GROUP BY suite_id) ORDER BY s.name LIMIT $1",
+        limit,
+    )
+    return [AnchorSet(**row) for row in rows]
+
+
 _ANCHOR = """
-    SELECT a.id, a.stratum, q.key AS question, q.category, q.input, q.target, a.model, a.run_id, a.response,
-           a.score, a.label, a.labelled_by
+    SELECT a.id, a.set_id, a.stratum, q.key AS question, q.category, q.input, q.target, a.model, a.run_id,
+           a.response, a.score, a.label, a.labelled_by
     FROM anchors a JOIN questions q ON q.id = a.question_id
 """
 
@@ -144,13 +153,27 @@ async def list_anchors(
     return [Anchor(**{**row, "stratum": Stratum(row["stratum"])}) for row in rows]
 
 
+async def find_anchor(connection: Connection, anchor_id: int) -> Anchor | None:
+    row = await connection.fetchrow(_ANCHOR + "WHERE a.id = $1", anchor_id)
+    return Anchor(**{**row, "stratum": Stratum(row["stratum"])}) if row else None
+
+
+async def find_unlabelled(connection: Connection, set_id: int, after: int) -> Anchor | None:
+    """The next anchor of a set that nobody has labelled: from just after `after` on, then from the first."""
+    row = await connection.fetchrow(
+        _ANCHOR + "WHERE a.set_id = $1 AND a.label IS NULL ORDER BY a.id <= $2, a.id LIMIT 1",
+        set_id,
+        after,
+    )
+    return Anchor(**{**row, "stratum": Stratum(row["stratum"])}) if row else None
+
+
 async def label_anchor(connection: Connection, anchor_id: int, label: float, by: str) -> Anchor | None:
     """Write down what a person says an anchor is worth; None when there is no such anchor."""
     await connection.execute(
         "UPDATE anchors SET label = $2, labelled_by = $3 WHERE id = $1", anchor_id, label, by
     )
-    row = await connection.fetchrow(_ANCHOR + "WHERE a.id = $1", anchor_id)
-    return Anchor(**{**row, "stratum": Stratum(row["stratum"])}) if row else None
+    return await find_anchor(connection, anchor_id)
 
 
 async def read_rated(connection: Connection, set_id: int) -> list[tuple[Stratum, Rated]]:

@@ -85,3 +85,19 @@ async def read_answers(
         [number for _, number in asked],
     )
     return {(model, number): response for model, number, response in rows}
+
+
+async def read_questions_asked(
+    connection: Connection, run_id: RunId, keys: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Input and target of questions of a run's suite, by their ids."""
+    rows = await connection.fetch(
+        """
+        SELECT q.key, q.input, q.target
+        FROM runs r JOIN questions q ON q.suite_version_id = r.suite_version_id
+        WHERE r.id = $1 AND q.key = ANY ($2)
+        """,
+        run_id,
+        keys,
+    )
+    return {key: (text, target) for key, text, target in rows}

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from shared.db.pool import Connection
+from shared.domain.blame import Cause
 from shared.domain.detections import Dated, Detection, Outcome, Subject
 from shared.domain.findings import Findings
 from shared.domain.incidents import EventKind, MonitorState, Status
@@ -33,6 +34,12 @@ class Incident:
     opened_at: datetime
     told_at: datetime
     closed_at: datetime | None
+
+    @property
+    def changed_on(self) -> date | None:
+        """The first changed night that its findings name; None for one that is about missing data."""
+        since = self.findings.get("since")
+        return None if since is None or self.cause == Cause.OUTAGE else date.fromisoformat(since)
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> "Incident":
@@ -181,13 +188,14 @@ async def record_event(
     by: str,
     note: str = "",
     facts: Mapping[str, Any] | None = None,
-) -> None:
-    """Note what befell an incident; the same of the same entry a second time changes nothing."""
-    await connection.execute(
+) -> int | None:
+    """Note what befell an incident, for `announce` to tell; None if it is noted of this entry already."""
+    event_id: int | None = await connection.fetchval(
         "INSERT INTO incident_events (incident_id, kind, run_id, at, by, note, facts)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id",
         incident_id, kind, run_id, now, by, note, facts or {},
     )  # fmt: skip
+    return event_id
 
 
 async def list_open_incidents(connection: Connection, schedule_id: int) -> list[Incident]:

@@ -21,6 +21,9 @@ _BROKEN = """
     WHERE r.state = 'completed' AND r.finished_at >= $2
       AND NOT EXISTS (SELECT 1 FROM run_aggregates a WHERE a.run_id = r.id)
     UNION ALL
+    SELECT 'closed_run_keeps_no_provider_keys', count(DISTINCT k.run_id)
+    FROM run_provider_keys k JOIN runs r ON r.id = k.run_id AND r.finished_at IS NOT NULL
+    UNION ALL
     SELECT 'completed_run_has_no_open_pair', count(*) FROM runs r
     WHERE r.state = 'completed'
       AND EXISTS (SELECT 1 FROM pairs p WHERE p.run_id = r.id AND p.state IN ('pending', 'answered'))

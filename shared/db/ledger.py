@@ -18,12 +18,13 @@ async def read_terms(connection: Connection, run_ids: Sequence[RunId]) -> dict[R
         SELECT r.id, s.name AS suite, v.version AS suite_version, v.id AS suite_version_id, v.asks_judge,
                j.name AS judge, j.version AS judge_version, j.content_hash AS judge_hash,
                a.kind = 'imported' AS is_imported, a.parameters, a.repeats, a.sample, a.client_versions,
-               a.git_commit, a.labels
+               a.git_commit, a.labels, p.name AS prompt, p.version AS prompt_version
         FROM runs r
         JOIN runs a ON a.id = coalesce(r.rejudges, r.id)
         JOIN suite_versions v ON v.id = r.suite_version_id
         JOIN suites s ON s.id = v.suite_id
         LEFT JOIN judges j ON j.id = r.judge_id
+        LEFT JOIN prompts p ON p.id = a.prompt_id
         WHERE r.id = ANY ($1)
         """,
         run_ids,
@@ -37,7 +38,7 @@ async def read_terms(connection: Connection, run_ids: Sequence[RunId]) -> dict[R
             asks_judge=row["asks_judge"],
             judge=JudgeTerms(row["judge"], row["judge_version"], row["judge_hash"]) if row["judge"] else None,
             parameters=None if row["is_imported"] else row["parameters"],
-            prompt=None,
+            prompt=f"{row['prompt']} v{row['prompt_version']}" if row["prompt"] else None,
             repeats=row["repeats"],
             sample=row["sample"],
             client_versions=row["client_versions"],

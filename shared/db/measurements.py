@@ -3,7 +3,7 @@
 A run that judges stored answers again measures no model anew: it is neither the newest one nor history.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -90,12 +90,61 @@ async def read_newest(connection: Connection, suite: str, category: str) -> list
     return [Measurement.from_row(row) for row in rows]
 
 
+async def read_latencies(connection: Connection, models: Sequence[str]) -> dict[str, float]:
+    """Seconds that an answer took in each model's newest measurement, on average; none: no entry."""
+    rows = await connection.fetch(
+        """
+        SELECT newest.model, newest.latency_mean_seconds
+        FROM unnest($1::text[]) AS wanted (model)
+        CROSS JOIN LATERAL (
+            SELECT h.model, h.latency_mean_seconds FROM model_history h
+            WHERE h.model = wanted.model AND h.category = 'all' AND h.kind <> 'rerun'
+              AND h.latency_mean_seconds IS NOT NULL
+            ORDER BY h.finished_at DESC LIMIT 1
+        ) newest
+        """,
+        models,
+    )
+    return {row["model"]: row["latency_mean_seconds"] for row in rows}
+
+
+async def read_judge_latency(connection: Connection, verdicts: int = 200) -> float | None:
+    """Seconds that a verdict took in the newest judged run, on average over some of them."""
+    seconds: float | None = await connection.fetchval(
+        """
+        SELECT avg(judge_latency_seconds) FROM (
+            SELECT p.judge_latency_seconds FROM pairs p
+            WHERE p.run_id = (SELECT id FROM runs WHERE judge_id IS NOT NULL AND state = 'completed'
+                              ORDER BY finished_at DESC, id DESC LIMIT 1)
+              AND p.judge_latency_seconds IS NOT NULL
+            LIMIT $1
+        ) verdicts
+        """,
+        verdicts,
+    )
+    return seconds
+
+
 async def read_run(connection: Connection, run_id: RunId, category: str) -> list[Measurement]:
     """What each model of a completed run came to, in order of model."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM model_history WHERE run_id = $1 AND category = $2 ORDER BY model",
         run_id,
         category,
+    )
+    return [Measurement.from_row(row) for row in rows]
+
+
+async def read_categories(connection: Connection, measured: Sequence[tuple[RunId, str]]) -> list[Measurement]:
+    """What each model came to in each category of its run, in order of model and category."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM model_history
+        WHERE (run_id, model) IN (SELECT * FROM unnest($1::uuid[], $2::text[])) AND category <> 'all'
+        ORDER BY model, category
+        """,
+        [run_id for run_id, _ in measured],
+        [model for _, model in measured],
     )
     return [Measurement.from_row(row) for row in rows]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,7 @@ class NewRun:
     night: date | None = None
     attempt: int | None = None
     rejudges: RunId | None = None
+    prompt_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Run:
     judge: str | None
     judge_version: int | None
     judge_id: int | None
+    prompt: str | None
+    prompt_version: int | None
+    prompt_id: int | None
     models: Sequence[str]
     repeats: int
     sample: int | None
@@ -77,7 +82,8 @@ class Run:
 
 _RUN = """
     SELECT r.id, r.kind, r.state, s.name AS suite, v.version AS suite_version, r.suite_version_id,
-           j.name AS judge, j.version AS judge_version, r.judge_id, r.models, r.repeats, r.sample,
+           j.name AS judge, j.version AS judge_version, r.judge_id,
+           p.name AS prompt, p.version AS prompt_version, r.prompt_id, r.models, r.repeats, r.sample,
            r.parameters, r.max_cost_usd, r.spent_usd, r.labels, r.git_commit, r.client_versions,
            r.request_hash, r.stop_reason, r.error, r.planned_pairs, r.created_at, r.planned_at, r.finished_at,
            r.schedule_id, c.name AS schedule, r.night, r.attempt, r.rejudges
@@ -85,6 +91,7 @@ _RUN = """
     JOIN suite_versions v ON v.id = r.suite_version_id
     JOIN suites s ON s.id = v.suite_id
     LEFT JOIN judges j ON j.id = r.judge_id
+    LEFT JOIN prompts p ON p.id = r.prompt_id
     LEFT JOIN schedules c ON c.id = r.schedule_id
 """
 
@@ -95,17 +102,24 @@ async def submit_run(connection: Connection, run: NewRun) -> RunId | None:
         """
         INSERT INTO runs (id, kind, suite_version_id, judge_id, models, repeats, sample, parameters,
                           max_cost_usd, labels, git_commit, client_versions, idempotency_key, request_hash,
-                          schedule_id, night, attempt, rejudges)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                          schedule_id, night, attempt, rejudges, prompt_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT DO NOTHING
         RETURNING id
         """,
         run.id, run.kind, run.suite_version_id, run.judge_id, run.models, run.repeats, run.sample,
-        run.parameters, run.max_cost_usd,  run.labels, run.git_commit,
+        run.parameters, run.max_cost_usd, run.labels, run.git_commit,
         run.client_versions, run.idempotency_key, run.request_hash,
-        run.schedule_id, run.night, run.attempt, run.rejudges,
+        run.schedule_id, run.night, run.attempt, run.rejudges, run.prompt_id,
     )  # fmt: skip
     return stored
+
+
+async def store_callback(connection: Connection, run_id: RunId, url: bytes, hint: str) -> None:
+    """Have a run told to an address, encrypted by the caller, once it is finished."""
+    await connection.execute(
+        "UPDATE runs SET callback_url = $2, callback_hint = $3 WHERE id = $1", run_id, url, hint
+    )
 
 
 async def find_run(connection: Connection, run_id: RunId) -> Run | None:
@@ -122,13 +136,18 @@ async def list_runs(
     connection: Connection,
     *,
     before: tuple[datetime, RunId] | None = None,
+    kind: RunKind | None = None,
     state: RunState | None = None,
     suite: str | None = None,
     model: str | None = None,
+    labels: Mapping[str, str] = MappingProxyType({}),
     ids: tuple[UUID, UUID] | None = None,
     limit: int = 50,
 ) -> list[Run]:
-    """List runs, newest first, from just after the cursor `before` on; `ids`: a range, ends included."""
+    """List runs, newest first, from just after the cursor `before` on; `ids`: a range, ends included.
+
+    A run listed has all of `labels`.
+    """
     rows = await connection.fetch(
         _RUN
         + """
@@ -137,9 +156,12 @@ async def list_runs(
           AND ($4::text IS NULL OR s.name = $4)
           AND ($5::text IS NULL OR $5 = ANY (r.models))
           AND ($6::uuid IS NULL OR r.id BETWEEN $6 AND $7)
-        ORDER BY r.created_at DESC, r.id DESC LIMIT $8
+          AND ($8::text IS NULL OR r.kind = $8)
+          AND r.labels @> $9
+        ORDER BY r.created_at DESC, r.id DESC LIMIT $10
         """,
-        *(before or (None, None)), state, suite, model, *(ids or (None, None)), limit,
+        *(before or (None, None)), state, suite, model, *(ids or (None, None)), kind,
+        dict(labels), limit,
     )  # fmt: skip
     return [Run.from_row(row) for row in rows]
 

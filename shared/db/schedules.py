@@ -19,12 +19,14 @@ class NightState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleTerms:
-    """What a person settles for a schedule. None: all models of each night, the default judge, no limit."""
+    """What a person settles for a schedule. None: all models of each night, the default judge, the
+    question alone, no limit."""
 
     name: str
     suite: str
     models: Sequence[str] | None
     judge: str | None
+    prompt: str | None
     cron: str
     time_zone: str
     repeats: int
@@ -72,7 +74,7 @@ class Night:
 
 
 _SCHEDULE = """
-    SELECT name, suite, models, judge, cron, time_zone, repeats, sample, max_cost_usd, confirmations,
+    SELECT name, suite, models, judge, prompt, cron, time_zone, repeats, sample, max_cost_usd, confirmations,
            renotify_days, is_paused, id, active_since
     FROM schedules
 """
@@ -87,14 +89,15 @@ async def store_schedule(
     """
     row = await connection.fetchrow(
         """
-        INSERT INTO schedules AS s (name, suite, models, judge, cron, time_zone, repeats, sample,
+        INSERT INTO schedules AS s (name, suite, models, judge, prompt, cron, time_zone, repeats, sample,
                                     max_cost_usd, confirmations, renotify_days, is_paused, active_since)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (name) DO UPDATE SET
-            suite = excluded.suite, models = excluded.models, judge = excluded.judge, cron = excluded.cron,
-            time_zone = excluded.time_zone, repeats = excluded.repeats, sample = excluded.sample,
-            max_cost_usd = excluded.max_cost_usd, confirmations = excluded.confirmations,
-            renotify_days = excluded.renotify_days, is_paused = excluded.is_paused, updated_at = now(),
+            suite = excluded.suite, models = excluded.models, judge = excluded.judge,
+            prompt = excluded.prompt, cron = excluded.cron, time_zone = excluded.time_zone,
+            repeats = excluded.repeats, sample = excluded.sample, max_cost_usd = excluded.max_cost_usd,
+            confirmations = excluded.confirmations, renotify_days = excluded.renotify_days,
+            is_paused = excluded.is_paused, updated_at = now(),
             active_since = CASE
                 WHEN s.is_paused OR s.cron <> excluded.cron OR s.time_zone <> excluded.time_zone
                 THEN excluded.active_since ELSE s.active_since END

@@ -134,6 +134,16 @@ async def store_act(
     )  # fmt: skip
 
 
+async def withdraw_act(
+    connection: Connection, schedule_id: int, model: str, kind: str, run_id: RunId
+) -> None:
+    """Take a decision back; the audit log remembers it."""
+    await connection.execute(
+        "DELETE FROM acts WHERE schedule_id = $1 AND model = $2 AND kind = $3 AND run_id = $4",
+        schedule_id, model, kind, run_id,
+    )  # fmt: skip
+
+
 def decide(places: Sequence[Place], acts: Sequence[ActRow], pins: Sequence[Pin]) -> list[Decisions]:
     """What was decided about each entry of a sequence."""
     by_run: dict[tuple[RunId, str], set[str]] = {}

@@ -50,7 +50,6 @@ class StandingRow:
     """One watched thing. `since_night` is None where a person's act, not a night, brought the state."""
 
     schedule: str
-    is_paused: bool
     subject: Subject
     model: str
     state: MonitorState
@@ -77,47 +76,28 @@ async def list_standings(
     return [_as_standing(row) for row in rows]
 
 
-# A judge that became milder is no better than one that became stricter.
 _STANDINGS = """
-    SELECT s.name AS schedule, s.is_paused, m.subject, m.model, m.state,
-           since.night AS since_night, last.night AS last_night,
+    SELECT m.schedule, m.subject, m.model, m.state, since.night AS since_night, last.night AS last_night,
            d.stream, d.outcome, d.log_ratio, d.overdispersion,
            a.accuracy, a.accuracy_lower, a.accuracy_upper, a.questions, a.detectable_difference,
-           i.id AS incident_id, i.headline, i.findings->>'stream' AS incident_stream,
-           (i.findings->>'evidence_ratio')::float8 AS incident_ratio
-    FROM monitors m
-    JOIN schedules s ON s.id = m.schedule_id
+           m.incident_id, m.headline, m.findings->>'stream' AS incident_stream,
+           (m.findings->>'evidence_ratio')::float8 AS incident_ratio
+    FROM standings m
     LEFT JOIN runs since ON since.id = m.since_run
     LEFT JOIN runs last ON last.id = m.last_run
-    LEFT JOIN incidents i ON i.schedule_id = m.schedule_id AND i.subject = m.subject AND i.model = m.model
-                         AND i.status <> 'closed'
+    LEFT JOIN counted_runs c ON c.run_id = m.last_run
     LEFT JOIN LATERAL (
-        SELECT r.models, j.name AS judge FROM runs r LEFT JOIN judges j ON j.id = r.judge_id
-        WHERE r.schedule_id = m.schedule_id AND r.attempt = 0
-          AND EXISTS (SELECT 1 FROM seen_entries e WHERE e.run_id = r.id)
-        ORDER BY r.night DESC LIMIT 1
-    ) newest ON true
-    LEFT JOIN LATERAL (
-        SELECT stream, outcome, overdispersion,
-               CASE WHEN subject = 'judge' THEN greatest(log_worse, log_better) ELSE log_worse END
-                   - log_alarm AS log_ratio
-        FROM detections
-        WHERE schedule_id = m.schedule_id AND run_id = m.last_run AND subject = m.subject AND model = m.model
-          AND z_low IS NOT NULL AND log_alarm < 'infinity' AND ($3::text IS NULL OR stream = $3)
+        SELECT stream, outcome, overdispersion, log_ratio FROM stream_evidence
+        WHERE schedule_id = m.schedule_id AND subject = m.subject AND model = m.model
+          AND ($3::text IS NULL OR stream = $3)
         ORDER BY log_ratio DESC, stream LIMIT 1
     ) d ON true
-    LEFT JOIN LATERAL (
-        SELECT id FROM runs WHERE rejudges = m.last_run AND state = 'completed'
-        ORDER BY created_at DESC, id DESC LIMIT 1
-    ) again ON true
-    LEFT JOIN run_aggregates a ON a.run_id = coalesce(again.id, m.last_run) AND m.subject = 'model'
+    LEFT JOIN run_aggregates a ON a.run_id = c.scored_by_run AND m.subject = 'model'
         AND a.model = m.model
         AND a.category = CASE WHEN $3 LIKE 'category:%' THEN substr($3, 10) ELSE 'all' END
-    WHERE ($1::text IS NULL OR s.name = $1) AND ($2::text IS NULL OR m.model = $2)
+    WHERE ($1::text IS NULL OR m.schedule = $1) AND ($2::text IS NULL OR m.model = $2)
       AND ($3::text IS NULL OR d.stream IS NOT NULL)
-      AND (i.id IS NOT NULL OR CASE m.subject WHEN 'model' THEN m.model = ANY (newest.models)
-                                              WHEN 'judge' THEN m.model = newest.judge ELSE true END)
-    ORDER BY s.name, m.subject DESC, m.model
+    ORDER BY m.schedule, m.subject DESC, m.model
 """
 
 
@@ -133,7 +113,7 @@ def _as_standing(row: asyncpg.Record) -> StandingRow:
         else None
     )
     return StandingRow(
-        row["schedule"], row["is_paused"], Subject(row["subject"]), row["model"], MonitorState(row["state"]),
+        row["schedule"], Subject(row["subject"]), row["model"], MonitorState(row["state"]),
         row["since_night"], row["last_night"], lead, _as_accuracy(row), incident,
     )  # fmt: skip
 

@@ -174,3 +174,13 @@ async def count_by_category(connection: Connection, suite_version_id: int) -> Se
         suite_version_id,
     )
     return [(row["category"], row["questions"]) for row in rows]
+
+
+async def count_categories(connection: Connection, suite_version_ids: Sequence[int]) -> dict[int, int]:
+    """How many categories each of these versions has."""
+    rows = await connection.fetch(
+        "SELECT suite_version_id, count(DISTINCT category) AS categories FROM questions"
+        " WHERE suite_version_id = ANY ($1) GROUP BY suite_version_id",
+        suite_version_ids,
+    )
+    return {row["suite_version_id"]: row["categories"] for row in rows}

@@ -1,4 +1,4 @@
-"""From scores per question to what a run says: accuracy with its interval, ranks, latency, distribution.
+"""From scores per question to what a run says: accuracy with its interval, latency, distribution.
 
 Accuracy is the mean over scored questions, each the mean over its scored repeats. A question without a score
 is not measured: it counts nowhere but in `unscored`.
@@ -6,7 +6,7 @@ is not measured: it counts nowhere but in `unscored`.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
@@ -65,14 +65,6 @@ class Latency:
     p50_seconds: float
     p95_seconds: float
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """The places that the intervals leave open; `best` = `worst` only where nobody overlaps."""
-
-    best: int
-    worst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +141,6 @@ def measure_accuracy(scores: ArrayLike, clusters: Sequence[str | None] | None = 
     half = student_t_quantile(UPPER_TAIL, groups - 1) * math.sqrt(squares) / n
     method = IntervalMethod.STUDENT_T if groups == n else IntervalMethod.CLUSTERED_T
     return Accuracy(mean, max(0.0, mean - half), min(1.0, mean + half), n, method)
-
-
-def rank(measured: Mapping[str, Accuracy | None]) -> dict[str, Rank]:
-    """The places each measured model may hold, 1 the best; models that overlap share places."""
-    known = {model: accuracy for model, accuracy in measured.items() if accuracy is not None}
-    lower = np.sort([accuracy.lower for accuracy in known.values()])
-    upper = np.sort([accuracy.upper for accuracy in known.values()])
-    return {
-        model: Rank(
-            best=1 + len(known) - int(np.searchsorted(lower, accuracy.upper, side="right")),
-            worst=len(known) - int(np.searchsorted(upper, accuracy.lower, side="left")),
-        )
-        for model, accuracy in known.items()
-    }
 
 
 def summarize_latency(seconds: ArrayLike) -> Latency | None:

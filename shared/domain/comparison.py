@@ -218,7 +218,7 @@ def _compare_pairs(
     )
     size = len(pairs) + PSEUDO_QUESTIONS
     adjusted = float(d.sum()) / size
-    half = _critical_value(len(pairs), len(group_sums)) * standard_error
+    half = critical_value(len(pairs), len(group_sums)) * standard_error
     lower, upper = max(adjusted - half, -1.0), min(adjusted + half, 1.0)
     needed = (DETECTION_Z * standard_error / margin) ** 2 * size
     changed = sorted((pair for pair in pairs if abs(pair.after - pair.before) > ROUNDING), key=_largest_first)
@@ -260,7 +260,7 @@ def _standard_error(d: Array, labels: Sequence[str | tuple[str]]) -> tuple[Array
     return group_sums, standard_error
 
 
-def _critical_value(questions: int, clusters: int) -> float:
+def critical_value(questions: int, clusters: int) -> float:
     """The normal one; Student's t for clusters, because a few of them tell little about their own spread."""
     if clusters == questions:
         return Z_95

@@ -90,14 +90,17 @@ def estimate(
     *,
     judge: tuple[str, Price | None] | None = None,
     repeats: int = 1,
+    prompt: str = "",
 ) -> RunEstimate:
     """What a run will cost: every question to every model of `prices`, `repeats` times.
 
-    `judge` is its name and price; it is asked only for questions whose scorer wants it.
+    `judge` is its name and price; it is asked only for questions whose scorer wants it. `prompt`: what a
+    model reads beside each question.
     """
     asked = tuple(questions)
     judged = [question for question in asked if question.scorer.asks_the_judge] if judge else []
-    answers = [_estimate_answers(model, price, asked, repeats) for model, price in prices.items()]
+    beside = count_tokens(prompt)
+    answers = [_estimate_answers(model, price, asked, repeats, beside) for model, price in prices.items()]
     verdicts = _estimate_verdicts(*judge, judged, repeats * len(prices)) if judge and judged else None
     return RunEstimate(
         len(asked) * len(prices) * repeats, tuple(answers), verdicts, _state_assumptions(bool(judged))
@@ -105,9 +108,9 @@ def estimate(
 
 
 def _estimate_answers(
-    model: str, price: Price | None, asked: Sequence[Question], times: int
+    model: str, price: Price | None, asked: Sequence[Question], times: int, beside: int
 ) -> PayerEstimate:
-    read = times * sum(count_tokens(question.input) + FRAMING_TOKENS for question in asked)
+    read = times * sum(count_tokens(question.input) + beside + FRAMING_TOKENS for question in asked)
     shortest = times * sum(count_tokens(question.target) for question in asked)
     calls = times * len(asked)
     expected = shortest + ANSWER_TOKENS * calls

@@ -23,6 +23,8 @@ class ErrorKind(StrEnum):
     JUDGE_OFF_SCALE = "judge_off_scale"
     JUDGE_UNAVAILABLE = "judge_unavailable"
     SCORER_ERROR = "scorer_error"
+    # A control's answers are compared with those before; no judge is paid for them.
+    CONTROL = "control"
     # The run ended before the pair was asked.
     CANCELLED = "cancelled"
     BUDGET = "budget"

@@ -21,6 +21,7 @@ from shared.domain.suspects import Suspect
 
 MOST_QUESTIONS = 20
 COVERAGE = "coverage"  # the stream of an incident about a lack of data
+NOT_MEASURED = "not measured"  # the severity of such an incident
 OUTAGE_PASSED = "It was an outage: the entry after it is as those before it were."
 _SLOWER = ((2.0, Severity.CRITICAL), (1.5, Severity.MAJOR), (1.2, Severity.MINOR))
 
@@ -144,7 +145,7 @@ def explain_silence(model: str, entry: Entry, errors: str) -> Findings:
         cause=Cause.OUTAGE,
         headline=f"{model} could not be measured on {entry.night}: {errors or 'less than 80 % was scored'}.",
         because="Its answers are missing, so nothing is said about its quality.",
-        severity="not measured",
+        severity=NOT_MEASURED,
     )
 
 

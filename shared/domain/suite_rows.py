@@ -21,10 +21,16 @@ _Row = TypeVar("_Row")
 
 
 class BadLine(InvalidInput):
-    """line {line}, {field}: {problem}. {remedy}"""
+    """line {line}, {field}: {problem}. {remedy}
 
-    def __init__(self, line: int, field: str, problem: str, remedy: str = "") -> None:
+    `among` are all bad lines of the file, this one included; none: reading ended here.
+    """
+
+    def __init__(
+        self, line: int, field: str, problem: str, remedy: str = "", among: Sequence["BadLine"] = ()
+    ) -> None:
         self.line = line
+        self.among = among
         super().__init__(field, problem, remedy)
 
 
@@ -56,7 +62,7 @@ def assemble(rows: Iterable[tuple[int, _Row]], read: Callable[[_Row], Question])
     if problems:
         first, more = problems[0], len(problems) - 1
         count = f" ({more} more {'row is' if more == 1 else 'rows are'} bad.)" if more else ""
-        raise BadLine(first.line, first.field, first.problem, first.remedy + count)
+        raise BadLine(first.line, first.field, first.problem, first.remedy + count, problems)
     return SuiteContent(tuple(questions))
 
 

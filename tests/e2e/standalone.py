@@ -21,14 +21,18 @@ async def run_standalone(
     simulator: Mapping[str, Any],
     *,
     workers: int = 2,
+    metrics_port: int = 0,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve this simulated provider and everything of ours; yield a client that speaks with the admin key."""
+    """Serve this simulated provider and everything of ours; yield a client that speaks with the admin key.
+
+    From `metrics_port` on, scheduler and workers have one port each for their metrics; 0: any.
+    """
     models = list(simulator["models"])
     (folder / "simulator.yaml").write_text(yaml.safe_dump(dict(simulator)))
     (folder / "models.yaml").write_text(yaml.safe_dump(describe_models(models)))
     options = UpOptions(
-        Settings(data=folder / "data", _env_file=None),
+        Settings(data=folder / "data", metrics_port=metrics_port, _env_file=None),
         port=0,
         workers=workers,
         simulator_config=folder / "simulator.yaml",

@@ -11,19 +11,23 @@ from uuid import uuid4
 import httpx
 
 from services.worker.anchors import judge_anchors
+from services.worker.finalize import finalize_run
 from services.worker.main import open_worker
 from shared.db import anchor_sets, judges, pairs, runs, schedules, suites
 from shared.db.anchor_sets import AnchorSet
+from shared.db.pairs import PairStep
 from shared.db.runs import NewRun
 from shared.db.schedules import Budget, Schedule
 from shared.domain.anchors import Choice, choose_anchors
 from shared.domain.judging import Judge
-from shared.domain.runs import RunId, RunKind
+from shared.domain.runs import PairState, RunId, RunKind
+from shared.domain.scoring import Verdict
 from shared.domain.suites import Scorer, SuiteContent
 from shared.queue import enqueue_run_job
-from tests.factories import make_question
+from tests.factories import make_answer, make_question, plan_run
 from tests.integration.pipeline import JUDGE, Installation, install
 from tests.integration.scheduling import NOON, TERMS
+from tests.integration.serving import Api
 
 FIRST_NIGHT = date(2026, 3, 2)
 # Half of the answers are borderline, and no verdict is a matter of chance.
@@ -140,3 +144,38 @@ async def open_nights(
             await suites.store_suite(connection, TERMS.suite, content)
             schedule, _ = await schedules.store_schedule(connection, TERMS, NOON)
         yield Nights(here, schedule, size)
+
+
+async def store_anchors(api: Api, suite: str = "judged") -> None:
+    """A suite with 24 judged answers, all of them anchors, of which people have labelled two."""
+    content = SuiteContent(
+        tuple(make_question(n, scorer=Scorer(), category=f"c{n % 3}") for n in range(1, 13))
+    )
+    keys = await plan_run(
+        api.desk.pool, content=content, models=("bright", "dim"), judge=Judge("j", "sim-judge")
+    )
+    run_id = keys[0].run_id
+    steps = [
+        PairStep(
+            key, PairState.PENDING, PairState.SCORED, make_answer(), make_answer(response="{}"),
+            Verdict(1.0, True, "as it should be"),
+        )
+        for key in keys
+    ]  # fmt: skip
+    async with api.desk.connection() as connection:
+        await pairs.record_steps(connection, steps)
+    await finalize_run(api.desk.pool, run_id)
+    async with api.desk.connection() as connection, connection.transaction():
+        await connection.execute(
+            "UPDATE suites SET name = $2 WHERE id = (SELECT v.suite_id FROM runs r"
+            " JOIN suite_versions v ON v.id = r.suite_version_id WHERE r.id = $1)",
+            run_id,
+            suite,
+        )
+        choice = choose_anchors(
+            await anchor_sets.read_graded(connection, suite, 1), borderline=0, clear=30, seed=suite
+        )
+        assert isinstance(choice, Choice)
+        stored = await anchor_sets.store_set(connection, suite, choice, "ada")
+        for anchor in (await anchor_sets.list_anchors(connection, stored.id))[:2]:
+            await anchor_sets.label_anchor(connection, anchor.id, anchor.id % 2, "ada")

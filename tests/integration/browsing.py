@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from shared.db.keys import Scope, create_key
 from tests.integration.serving import Api, make_settings, open_api
 from tests.integration.watching import Past, Story, begin_past
 
@@ -33,7 +34,16 @@ CALM = Story(chances=lambda model, night: 0.93)
 class Form:
     action: str
     method: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def fill(self, attributes: dict[str, str]) -> None:
+        """What a browser would send of a control as it stands: of boxes, those that are ticked."""
+        name, value = attributes["name"], attributes.get("value", "")
+        if attributes.get("type") == "checkbox":
+            if "checked" in attributes:
+                self.fields.setdefault(name, []).append(value)
+        elif attributes.get("type") != "file":
+            self.fields[name] = value
 
 
 class Page(HTMLParser):
@@ -48,6 +58,10 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self._words: list[str] = []
         self._within: list[str] = []
+        self._select = self._area = ""
+        self.choices: dict[str, list[str]] = {}
+        self.errors: dict[str, str] = {}  # what is told below a field
+        self._at_field = ""
         self.feed(response.text)
         self.text = " ".join(" ".join(self._words).split())
         self.title = " ".join(self.title.split())
@@ -56,13 +70,25 @@ class Page(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         self.tags.append(tag)
         self._within.append(tag)
+        if tag == "p":
+            is_error = "error" in found.get("class", "")
+            self._at_field = found.get("id", "").removesuffix("-error") if is_error else ""
         match tag:
             case "a":
                 self.links.append(found["href"])
             case "form":
                 self.forms.append(Form(found["action"], found["method"]))
             case "input" | "textarea" if self.forms and found.get("name"):
-                self.forms[-1].fields[found["name"]] = found.get("value", "")
+                self.forms[-1].fill(found)
+                self._area = found["name"] if tag == "textarea" else ""
+            case "select":
+                self._select = found.get("name", "")
+                self.choices[self._select] = []
+            case "option" if self.forms and "select" in self._within:
+                chosen = self.choices[self._select]
+                chosen.append(found.get("value", ""))
+                if "selected" in found or len(chosen) == 1:
+                    self.forms[-1].fields[self._select] = chosen[-1]
 
     def handle_endtag(self, tag: str) -> None:
         while self._within and self._within.pop() != tag:
@@ -71,6 +97,10 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if "script" in self._within:
             return
+        if "textarea" in self._within:
+            self.forms[-1].fields[self._area] += data
+        if "p" in self._within and self._at_field and data.strip():
+            self.errors[self._at_field] = self.errors.get(self._at_field, "") + data
         if "h1" in self._within:
             self.title += data
         self._words.append(data)
@@ -86,7 +116,14 @@ class Browser:
     async def open(self, path: str, **options: Any) -> Page:
         return Page(await self.api.client.get(path, **options))
 
-    async def send(self, form: Form, **fields: str) -> httpx.Response:
+    async def sign_in(self, scope: Scope) -> None:
+        """Come in with a new key of this scope."""
+        async with self.api.desk.connection() as connection:
+            _, secret = await create_key(connection, "Ada", scope)
+        form = (await self.open("/sign-in")).form("/sign-in")
+        assert (await self.send(form, key=secret)).status_code == 303
+
+    async def send(self, form: Form, **fields: Any) -> httpx.Response:
         """Send a form as a browser does, with some of its fields filled in otherwise."""
         return await self.api.client.post(form.action, data={**form.fields, **fields})
 

@@ -91,7 +91,7 @@ async def install(
     config = SimulatorConfig.model_validate({"seed": 7, "models": fleet})
     async with serve(config, questions=content.questions) as provider_url:
         catalogue = folder / "models.yaml"
-        catalogue.write_text(_write_catalogue(provider_url, list(fleet), parameters or {}))
+        catalogue.write_text(_write_catalogue(provider_url, fleet, parameters or {}))
         chosen = Settings(
             **{
                 "database_url": database_url,
@@ -106,7 +106,9 @@ async def install(
             yield Installation(chosen, pool, redis, provider_url)
 
 
-def _write_catalogue(provider_url: str, names: list[str], parameters: Mapping[str, Mapping[str, Any]]) -> str:
+def _write_catalogue(
+    provider_url: str, fleet: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Mapping[str, Any]]
+) -> str:
     entries = [
         {
             "model_name": name,
@@ -116,7 +118,8 @@ def _write_catalogue(provider_url: str, names: list[str], parameters: Mapping[st
                 "api_key": "none",
                 **parameters.get(name, {}),
             },
+            "model_info": {"control": played.get("kind") == "control"},
         }
-        for name in names
+        for name, played in fleet.items()
     ]
     return yaml.safe_dump({"model_list": entries, "judge": {"model": "judge"}})

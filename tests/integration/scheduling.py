@@ -29,6 +29,7 @@ TERMS = ScheduleTerms(
     suite="golden",
     models=None,
     judge=None,
+    prompt=None,
     cron="0 2 * * *",
     time_zone="UTC",
     repeats=1,

@@ -1,13 +1,13 @@
 """Who may do what, and how keys and judges are kept."""
 
-from collections.abc import Iterator
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.api.app import create_app
-from shared.db.keys import Scope
+from shared.db.keys import Scope, list_valid_keys
 from shared.domain.errors import InvalidInput
 from shared.settings import Settings
 from tests.integration.serving import Api, make_settings, open_api
@@ -15,40 +15,11 @@ from tests.integration.serving import Api, make_settings, open_api
 KEYS, JUDGES = "/api/v1/keys", "/api/v1/judges"
 
 
-def operations(settings: Settings) -> Iterator[tuple[str, str]]:
-    for path, methods in create_app(settings).openapi()["paths"].items():
-        for method in methods:
-            yield method.upper(), path.replace("{run_id}", "0" * 32).replace("{key_id}", "0" * 32)
-
-
-async def test_every_operation_under_api_wants_a_key(api: Api) -> None:
-    for method, path in operations(api.desk.settings):
-        response = await api.client.request(method, path, headers={"Authorization": ""})
-        assert (response.status_code == 401) == path.startswith("/api/"), (method, path)
-
-
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer dw_unknown", "Bearer ä"])
 async def test_what_is_no_key_is_refused_with_the_challenge(api: Api, header: str) -> None:
     response = await api.client.get("/api/v1/runs", headers={b"Authorization": header.encode("latin-1")})
     assert response.status_code == 401
     assert response.headers["www-authenticate"].startswith("Bearer ")
-
-
-@pytest.mark.parametrize(
-    ("scope", "allowed"),
-    [
-        (Scope.READ, {"GET"}),
-        (Scope.SUBMIT, {"GET", "POST", "PUT"}),
-        (Scope.ADMIN, {"GET", "POST", "PUT", "KEYS"}),
-    ],
-)
-async def test_a_scope_includes_those_before_it(api: Api, scope: Scope, allowed: set[str]) -> None:
-    headers = await api.key(scope)
-    for method, path in operations(api.desk.settings):
-        if path.startswith("/api/"):
-            response = await api.client.request(method, path, headers=headers)
-            needed = "KEYS" if path.startswith(KEYS) else method
-            assert (response.status_code != 403) == (needed in allowed), (method, path)
 
 
 async def test_a_key_is_shown_once_and_opens_until_it_is_revoked(api: Api) -> None:
@@ -146,3 +117,50 @@ async def test_without_keys_a_foreign_page_may_do_nothing(keyless: Settings, hea
 async def test_without_keys_the_network_is_not_served(keyless: Settings, host: str) -> None:
     with pytest.raises(InvalidInput, match="DRIFTWARDEN_AUTH"):
         create_app(keyless.model_copy(update={"host": host}))
+
+
+async def test_no_two_valid_keys_have_the_same_name(api: Api) -> None:
+    body = {"name": "ci", "scope": "read"}
+    made = (await api.client.post(KEYS, json=body)).json()
+
+    taken = await api.client.post(KEYS, json=body)
+    await api.client.delete(f"{KEYS}/{made['id']}")
+    renewed = await api.client.post(KEYS, json=body)
+
+    assert (taken.status_code, taken.json()["title"]) == (409, "Name taken")
+    assert renewed.status_code == 201
+
+
+async def list_ids(api: Api) -> dict[str, str]:
+    return {key["name"]: key["id"] for key in (await api.client.get(KEYS)).json()["items"]}
+
+
+async def test_the_last_admin_key_can_not_be_revoked(api: Api) -> None:
+    ids = await list_ids(api)
+    past = (await api.client.post(KEYS, json={"name": "past", "scope": "admin"})).json()
+    async with api.desk.connection() as connection:
+        await connection.execute("UPDATE api_keys SET expires_at = now() WHERE name = 'past'")
+
+    refused = await api.client.delete(f"{KEYS}/{ids['a admin key']}")
+    await api.client.post(KEYS, json={"name": "next", "scope": "admin"})
+    done = await api.client.delete(f"{KEYS}/{ids['a admin key']}")
+
+    assert (refused.status_code, refused.json()["title"]) == (409, "Last admin key")
+    assert "keys create NAME --scope admin" in refused.json()["detail"]
+    assert past["scope"] == "admin"
+    assert done.status_code == 204
+
+
+async def test_two_admins_who_revoke_each_other_leave_one(api: Api) -> None:
+    ids = await list_ids(api)
+    made = (await api.client.post(KEYS, json={"name": "other", "scope": "admin"})).json()
+    other = {"Authorization": f"Bearer {made['secret']}"}
+
+    answers = await asyncio.gather(
+        api.client.delete(f"{KEYS}/{made['id']}"),
+        api.client.delete(f"{KEYS}/{ids['a admin key']}", headers=other),
+    )
+
+    assert sorted(answer.status_code for answer in answers) in ([204, 401], [204, 409])
+    async with api.desk.connection() as connection:
+        assert len(await list_valid_keys(connection, scope=Scope.ADMIN)) == 1

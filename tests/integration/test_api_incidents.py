@@ -222,6 +222,19 @@ async def test_a_night_is_set_aside_by_hand(api: Api, past: Past) -> None:
     assert await is_fold_of_results_and_acts(past)
 
 
+async def test_a_night_that_was_set_aside_counts_again(api: Api, past: Past) -> None:
+    await past.live(12, dropping("dim", 11, 0.6, until=12))
+    before = await get(api, "drift/history", schedule="nightly", model="dim")
+    path = "schedules/nightly/nights/2026-01-11/quarantine"
+    await post(api, path, {"model": "dim"})
+    for _ in range(2):  # a second time changes nothing
+        undone = await api.client.delete(f"/api/v1/{path}", params={"model": "dim"})
+        assert undone.status_code == 204, undone.text
+    assert await get(api, "drift/history", schedule="nightly", model="dim") == before
+    assert [act for _, act, _ in await audited(api)] == ["night.quarantined", "night.admitted"]
+    assert await is_fold_of_results_and_acts(past)
+
+
 async def test_only_what_was_measured_can_be_set_aside(api: Api, past: Past) -> None:
     await past.live(2)
     path = "schedules/nightly/nights/{}/quarantine"

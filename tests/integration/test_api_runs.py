@@ -42,12 +42,14 @@ async def test_a_page_that_is_exactly_full_is_the_last(api: Api) -> None:
         ({"model": "dim"}, 1),
         ({"state": "submitted"}, 2),
         ({"state": "completed"}, 0),
+        ({"label": "branch=main"}, 1),
+        ({"label": "branch="}, 0),
     ],
 )
 async def test_runs_are_filtered(api: Api, wanted: dict[str, str], number: int) -> None:
     await store_suite(api)
     await store_suite(api, "silver")
-    await submit(api, models=["bright"])
+    await submit(api, models=["bright"], labels={"branch": "main", "by": "ci"})
     await submit(api, suite="silver", models=["dim"])
     assert len((await api.client.get(RUNS, params=wanted)).json()["items"]) == number
 

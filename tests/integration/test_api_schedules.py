@@ -59,6 +59,7 @@ async def test_a_schedule_is_settled_with_its_defaults(golden: Api) -> None:
         "suite": "golden",
         "models": None,
         "judge": None,
+        "prompt": None,
         "cron": "0 2 * * *",
         "time_zone": "UTC",
         "repeats": 1,

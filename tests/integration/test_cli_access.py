@@ -116,3 +116,57 @@ async def test_migrate_says_when_the_database_is_away(terminal: Terminal) -> Non
     done = await terminal("migrate", DATABASE_URL="postgresql://127.0.0.1:9/driftwarden")
     assert done.code == 3
     assert "DATABASE_URL" in done.err
+
+
+async def test_the_audit_log_is_read_from_the_terminal(terminal: Terminal) -> None:
+    await terminal("keys", "create", "ci", "--scope", "read", "--requests-per-minute", "30")
+    listed = await terminal("audit", "--act", "key.")
+    as_json = await terminal("audit", "--actor", "nobody", "--json")
+    refused = await terminal("audit", "--since", "yesterday")
+
+    assert "key.created" in listed.out
+    assert "requests_per_minute: 30" in listed.out
+    assert as_json.json["items"] == []
+    assert refused.code == 2
+    assert refused.err.startswith("driftwarden: since: ")
+
+
+async def test_a_command_comes_again_when_the_server_says_so(terminal: Terminal, served_api: Api) -> None:
+    body = {"name": "slow", "scope": "read", "requests_per_minute": 30}
+    made = (await served_api.client.post("/api/v1/keys", json=body)).json()
+    redis, bucket = served_api.desk.redis, f"driftwarden:limit:key:{made['id']}"
+    seconds, microseconds = await redis.time()
+    await redis.set(bucket, 1000 * seconds + microseconds / 1000 + 60_000)  # nothing is left
+
+    done = await terminal("runs", DRIFTWARDEN_API_KEY=made["secret"])
+
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "key"), [("openai", "x" * 20), ("openai=MY_KEY", ""), ("openai=sk-not-a-name", "x" * 20)]
+)
+async def test_a_provider_key_is_named_by_its_variable_and_never_quoted(
+    terminal: Terminal, option: str, key: str
+) -> None:
+    done = await terminal("run", "--suite", "golden", "--provider-key", option, MY_KEY=key)
+
+    assert done.code == 2
+    assert "PROVIDER=NAME" in done.err
+    assert "sk-not-a-name" not in done.err
+
+
+async def test_a_provider_key_reaches_the_server(terminal: Terminal) -> None:
+    """This one has nothing to encrypt it with, and says so."""
+    done = await terminal(
+        "run", "--suite", "golden", "--provider-key", "openai=MY_KEY", MY_KEY="a-key-of-mine"
+    )
+    terminal.write("golden.csv", "id,category,input,expected_output,scorer", "q,math,What is 1?,1,numeric")
+    refused = await terminal(
+        "run", "--suite", "golden.csv", "--model", "bright",
+        "--provider-key", "openai=MY_KEY", MY_KEY="a-key-of-mine",
+    )  # fmt: skip
+
+    assert done.code == 2
+    assert "X-Provider-Key: can't be kept" in refused.err
+    assert "a-key-of-mine" not in refused.err

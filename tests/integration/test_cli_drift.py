@@ -148,3 +148,20 @@ async def test_before_the_first_night_the_next_step_is_told(terminal: Terminal, 
     assert (history.code, history.err) == (
         2, "driftwarden: --history: is about one model. Name it with --model.\n",
     )  # fmt: skip
+
+
+async def test_a_night_is_set_aside_and_counts_again(terminal: Terminal, served_api: Api, past: Past) -> None:
+    await past.live(3)
+    command = ("schedules", "set-aside", "nightly", "2026-01-02", "--model", "dim")
+
+    async def is_counted() -> bool:
+        nights = (await get(served_api, "drift/history", schedule="nightly", model="dim"))["items"]
+        return all(night["outcome"] != "set_aside" for night in nights)
+
+    done = await terminal(*command, "--note", "Maintenance.")
+    assert done.err == "The night of 2026-01-02 is set aside for dim. --undo lets it count again.\n"
+    assert not await is_counted()
+    undone = await terminal(*command, "--undo")
+    assert undone.err == "The night of 2026-01-02 counts for dim.\n"
+    assert await is_counted()
+    assert "has no completed run" in (await terminal(*command[:3], "2026-02-01", "--model", "dim")).err

@@ -112,3 +112,18 @@ async def test_runs_without_common_questions_are_not_compared(served_api: Api, t
     done = await terminal("compare", str(one), str(other))
     assert (done.code, done.out) == (2, "")
     assert "No question has a score in both runs" in done.err
+
+
+async def test_a_model_is_recommended_for_each_need(terminal: Terminal) -> None:
+    nothing = await terminal("recommend")
+    write_history(terminal, first=1.0)
+    await terminal("import-results", "history.jsonl")
+
+    told = await terminal("recommend", "--suite", "history", "--loss", "0.05")
+    as_json = await terminal("recommend", "--json")
+
+    assert "driftwarden run" in nothing.out
+    assert "best answers" in told.out
+    assert "cheapest within 5 points" in told.out
+    assert "No price is known" in told.out
+    assert [item["model"] for item in as_json.json["items"]] == ["bright", None, None, None]

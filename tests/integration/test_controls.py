@@ -8,10 +8,11 @@ import pytest
 
 from shared.db.controls import compare_controls, read_control_answers
 from shared.domain.controls import ControlFinding
+from shared.domain.errors import ErrorKind
 from shared.domain.runs import RunId
-from shared.domain.suites import SuiteContent
+from shared.domain.suites import Scorer, SuiteContent
 from tests.factories import make_question, make_suite
-from tests.integration.pipeline import Installation, install
+from tests.integration.pipeline import JUDGE, Installation, install
 
 CONTENT = make_suite(6)
 FLEET: dict[str, Any] = {"control": {"kind": "control", "reply": "digest"}, "bright": {}}
@@ -76,3 +77,17 @@ async def test_what_was_not_answered_is_not_compared(places: tuple[str, str, Pat
             "stranger": {},
         }
         assert await compare_controls(connection, one, two, ["control"]) == {"control": ControlFinding(0, ())}
+
+
+async def test_no_judge_is_paid_for_what_a_control_says(places: tuple[str, str, Path]) -> None:
+    judged = make_suite(4, scorer=Scorer("llm-rubric"))
+    async with install(*places, judged, FLEET) as here:
+        run_id = await run_night(here, 1, judged, judge=JUDGE)
+        assert await here.requests("judge") == 4
+        totals = await here.totals(run_id)
+        assert totals["bright"].coverage == 1.0
+        assert totals["control"].accuracy is None
+        assert totals["control"].errors == {ErrorKind.CONTROL: 4}
+        async with here.pool.acquire() as connection:
+            answers = await read_control_answers(connection, run_id, ["control"])
+        assert len(answers["control"]) == 4

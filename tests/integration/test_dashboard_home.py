@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.queue import note_worker
 from tests.integration.browsing import CALM, FALL, FALLEN, GONE, SOUND, Browser, browse, live_through
 from tests.integration.serving import finished_run
 from tests.integration.watching import Story
@@ -48,6 +49,18 @@ async def test_what_gave_no_answer_is_not_measured_and_not_zero(browser: Browser
     assert "No scored answer: 60 × timeout on 12 Jan" in page.text
     assert "is kept and not carried forward" in page.text
     assert f"{GONE} 0.0" not in page.text
+
+
+async def test_home_says_which_parts_are_alive(browser: Browser) -> None:
+    await live_through(browser.api, 2, CALM)
+
+    alone = await browser.open("/")
+    await note_worker(browser.api.desk.redis, "worker-1", 30)
+    staffed = await browser.open("/")
+
+    assert "Workers away none has been heard of: what is queued waits for one" in alone.text
+    assert "Workers work 1 heard of just now" in staffed.text
+    assert "Scheduler away not heard of: no night begins, and nothing is watched" in staffed.text
 
 
 async def test_where_nothing_drifts_home_says_what_it_could_have_missed(browser: Browser) -> None:
@@ -98,6 +111,18 @@ async def test_a_wrong_address_is_answered_with_a_page(
     assert page.status == status
     assert told in page.text
     assert "/" in page.links
+
+
+async def test_what_is_not_there_is_a_page_to_people_and_a_document_to_programs(browser: Browser) -> None:
+    person = await browser.open("/nowhere/at-all", headers={"Accept": "text/html,*/*;q=0.8"})
+    programs = [
+        await browser.api.client.get(path, headers={"Accept": accept})
+        for path, accept in (("/nowhere", "application/json"), ("/api/v1/nowhere", "text/html"))
+    ]
+    assert (person.status, person.title) == (404, "Not Found")
+    assert "/" in person.links
+    assert [one.headers["content-type"] for one in programs] == ["application/problem+json"] * 2
+    assert [one.status_code for one in programs] == [404, 404]
 
 
 async def test_a_suite_that_nobody_watches_shows_its_newest_measurements(browser: Browser) -> None:

@@ -25,6 +25,7 @@ ALL_WELL = {
     "run_costs_what_its_parts_cost": 0,
     "completed_run_has_aggregates": 0,
     "completed_run_has_no_open_pair": 0,
+    "closed_run_keeps_no_provider_keys": 0,
 }
 
 
@@ -84,6 +85,10 @@ async def test_all_is_well_with_imported_runs(api: Api) -> None:
             "completed_run_has_no_open_pair",
             "UPDATE pairs SET state = 'pending', score = NULL, passed = NULL, closed_at = NULL"
             " WHERE run_id = $1",
+        ),
+        (
+            "closed_run_keeps_no_provider_keys",
+            "INSERT INTO run_provider_keys (run_id, provider, sealed) VALUES ($1, 'openai', '')",
         ),
     ],
 )

@@ -10,7 +10,16 @@ import structlog
 from arq.connections import ArqRedis
 
 from shared.domain.runs import RunId
-from shared.queue import enqueue_pairs, model_queue, open_redis, pair_job_id, running_pairs, slots_key
+from shared.queue import (
+    count_alive,
+    enqueue_pairs,
+    model_queue,
+    note_worker,
+    open_redis,
+    pair_job_id,
+    running_pairs,
+    slots_key,
+)
 from tests.integration.fleet import (
     Floor,
     LateRenewals,
@@ -53,6 +62,18 @@ async def test_a_job_that_runs_is_not_begun_again(redis: ArqRedis, run_id: RunId
         floor.gate.set()
         await until_nothing_is_left(redis)
     assert sorted(floor.begun) == [("slow", i) for i in range(5)]
+
+
+async def test_workers_are_counted_while_they_live(redis: ArqRedis, run_id: RunId) -> None:
+    assert await count_alive(redis) == (0, False)
+    floor = Floor()
+    workers = [worker_for(redis, floor.evaluate_pair) for _ in range(2)]
+    async with working(*workers):
+        await until_equal(lambda: count_alive(redis), (2, False))
+        await workers[0].close()
+        assert await count_alive(redis) == (1, False)
+    await note_worker(redis, "dead", -1.0)
+    assert (await count_alive(redis))[0] < 2, "one that was last heard of too long ago does not count"
 
 
 async def test_who_lost_the_lease_cannot_end_the_job(redis: ArqRedis, run_id: RunId) -> None:

@@ -6,13 +6,14 @@ from uuid import uuid4
 
 import pytest
 
-from shared.db import imports, suites
+from shared.db import imports, prompts, suites
 from shared.db.ledger import read_terms
 from shared.db.pool import Connection, open_pool
 from shared.domain.imported_suites import learn
 from shared.domain.imports import parse_results
 from shared.domain.judging import Judge
 from shared.domain.ledger import changes_between, comparability, tell
+from shared.domain.prompts import Message, Prompt
 from shared.domain.runs import RunId, RunKind
 from shared.domain.suites import Scorer, SuiteContent
 from shared.settings import Settings
@@ -51,6 +52,20 @@ async def test_two_runs_on_the_same_terms_differ_in_nothing(connection: Connecti
     assert comparability(terms[before]) == comparability(terms[after])
     assert terms[before].questions is terms[after].questions
     assert list(terms[before].questions) == ["q-1", "q-2", "q-3", "q-4", "q-5"]
+
+
+async def test_another_prompt_begins_a_new_epoch(connection: Connection) -> None:
+    versions = []
+    for words in ("Be brief.", "Be kind."):
+        prompt = Prompt("support", (Message("user", words + " {{input}}"),))
+        async with connection.transaction():
+            stored, _ = await prompts.store_prompt(connection, prompt)
+        versions.append(await submit(connection, *CHECKED, prompt_id=stored.id))
+    alone = await submit(connection, *CHECKED)
+    assert await changes(connection, *versions) == "You changed the prompt: support v1 -> support v2."
+    assert await changes(connection, versions[1], alone) == "You changed the prompt: support v2 -> none."
+    terms = await read_terms(connection, [*versions, alone])
+    assert len({comparability(each) for each in terms.values()}) == 3
 
 
 async def test_every_change_is_read_from_what_is_stored(connection: Connection) -> None:

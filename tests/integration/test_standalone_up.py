@@ -153,6 +153,8 @@ async def test_a_killed_service_comes_back_and_a_killed_up_leaves_nothing(tmp_pa
         await again.has_said("Driftwarden is up")
         assert again.api_key == api_key
         assert await again.stop() == 0
+    assert f"The key of scope admin, shown only now: {api_key}" in up.said
+    assert api_key not in again.said
 
 
 async def test_databases_named_in_the_environment_are_used_instead(

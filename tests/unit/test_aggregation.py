@@ -1,4 +1,4 @@
-"""Accuracy and its interval, ranks, latency: against statsmodels and scipy, and at the edges."""
+"""Accuracy and its interval, latency: against statsmodels and scipy, and at the edges."""
 
 import time
 from collections.abc import Sequence
@@ -17,12 +17,10 @@ from shared.domain.aggregation import (
     IntervalMethod,
     Latency,
     QuestionScore,
-    Rank,
     ScoreDistribution,
     aggregate,
     distribute_scores,
     measure_accuracy,
-    rank,
     summarize_latency,
 )
 
@@ -110,36 +108,6 @@ def test_an_interval_holds_its_value_and_has_a_width(rows: list[tuple[float, str
     assert 0.0 <= accuracy.lower <= accuracy.value <= accuracy.upper <= 1.0
     assert accuracy.lower < accuracy.upper
     assert accuracy.n == len(rows)
-
-
-def test_ranks_are_the_places_that_intervals_leave_open() -> None:
-    def within(lower: float, upper: float) -> Accuracy:
-        return Accuracy((lower + upper) / 2, lower, upper, 50, IntervalMethod.WILSON)
-
-    ranks = rank(
-        {
-            "a": within(0.8, 0.9),
-            "b": within(0.7, 0.85),
-            "c": within(0.6, 0.75),
-            "d": within(0.1, 0.2),
-            "e": None,
-        }
-    )
-    assert ranks == {"a": Rank(1, 2), "b": Rank(1, 3), "c": Rank(2, 3), "d": Rank(4, 4)}
-    assert rank({}) == {}
-
-
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
-def test_ranks_follow_their_definition(ends: list[tuple[float, float]]) -> None:
-    models = {
-        str(i): Accuracy(min(pair), min(pair), max(pair), 9, IntervalMethod.WILSON)
-        for i, pair in enumerate(ends)
-    }
-    ranks = rank(models)
-    for model, mine in models.items():
-        above = sum(other.lower > mine.upper for other in models.values())
-        below = sum(other.upper < mine.lower for other in models.values())
-        assert ranks[model] == Rank(1 + above, len(models) - below)
 
 
 def test_latency_is_interpolated_between_neighbours() -> None:

@@ -1,12 +1,14 @@
 """What a run of a given size can show."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.comparison import Comparison, compare
-from shared.domain.sensitivity import detectable_by_rerun, questions_to_detect
+from shared.domain.sensitivity import detectable_by_rerun, detectable_in_advance, questions_to_detect
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,18 @@ def test_it_is_a_share_above_zero(rows: list[tuple[float, int]]) -> None:
     value = detectable_by_rerun(scores, repeats)
     assert value is not None
     assert 0.0 < value <= 1.0
+
+
+def test_in_advance_a_difference_is_told_that_any_such_run_would_show() -> None:
+    """What is told for 80 % right is what such a run says of itself afterwards; doubtful ones detect less."""
+    told = detectable_in_advance(200, 1, 0.8)
+    doubtful, alike, sure = (
+        detectable_by_rerun([1.0] * right + [0.0] * (200 - right), [1] * 200) for right in (140, 160, 170)
+    )
+    assert alike == pytest.approx(told)
+    assert doubtful is not None
+    assert sure is not None
+    assert sure < told < doubtful
+    assert told == pytest.approx(0.1, abs=1e-4)
+    assert detectable_in_advance(200, 2, 0.8) == pytest.approx(told / math.sqrt(2), rel=0.02)
+    assert detectable_in_advance(1, 1, 0.5) == 1.0

@@ -22,6 +22,17 @@ def many(number: int, noun: str) -> str:
     return f"{count(number)}{HARD_SPACE}{noun}" + ("" if number == 1 else "s")
 
 
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `3rd`, `4th`."""
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def rate(per_year: float) -> str:
+    """`12`, `1.0`, `0.25`: two digits that say something."""
+    return f"{per_year:.{max(0, 1 - math.floor(math.log10(per_year)))}f}"
+
+
 def percent(ratio: float | None) -> str:
     """A share in percent without the sign, 1 decimal; rounding alone never makes it all or nothing."""
     if ratio is None:

@@ -21,7 +21,9 @@ from services.api.dashboard.faults import DATABASE_AWAY, Fault, explain
 from services.api.dashboard.session import COOKIE, LASTS_SECONDS, Expired, Session
 from services.api.dashboard.site import Shown, Site
 from services.api.desk import AtDesk, Desk
-from services.api.problems import Forbidden
+from services.api.headers import is_behind_tls
+from services.api.limits import limit_requests
+from services.api.problems import Forbidden, tell_http
 from shared.db.incidents import count_open_incidents
 from shared.db.keys import Scope, find_valid_key
 from shared.domain.errors import InvalidInput
@@ -49,6 +51,7 @@ class Chrome:
     open_incidents: int | None
     signed_in_as: str | None
     form_token: str
+    may_submit: bool = False
     stale_since: datetime | None = None
 
 
@@ -63,6 +66,10 @@ class Visit:
     scope: Scope
     actor: str
 
+    @property
+    def may_submit(self) -> bool:
+        return self.scope.includes(Scope.SUBMIT)
+
     async def show(self, template: str, view: object, status: int = 200) -> HTMLResponse:
         """Answer with a page; the template finds `view` and `chrome`."""
         open_incidents: int | None = None
@@ -72,7 +79,9 @@ class Visit:
         if self.request.method == "GET" and status == HTTPStatus.OK:
             self.site.keep(_here(self.request), Shown(template, view, datetime.now(UTC)))
         name = self.actor if self.session.key else None
-        chrome = _chrome(self.request, self.site, self.session, open_incidents, name)
+        chrome = _chrome(
+            self.request, self.site, self.session, open_incidents, name, may_submit=self.may_submit
+        )
         return _keep_session(self, self.site.render(template, {"view": view, "chrome": chrome}, status))
 
     def go(self, path: str) -> Response:
@@ -108,6 +117,8 @@ async def _enter(request: Request, desk: AtDesk) -> Visit:
     if key is None:
         raise SignInNeeded(is_over=True)
     request.state.caller = key.name
+    allowed = key.requests_per_minute or desk.settings.requests_per_minute
+    await limit_requests(request, desk.limits, "session", session.visitor, allowed)
     return Visit(request, desk, site, session, key.scope, key.name)
 
 
@@ -127,6 +138,8 @@ class _PageRoute(APIRoute):
                 return _ask_to_sign_in(request, error)
             except (HTTPException, InvalidInput, RequestValidationError, *DATABASE_AWAY) as error:
                 return _show_fault(request, error)
+            finally:
+                await request.close()  # the files of a form
 
         return handle_as_page
 
@@ -145,7 +158,7 @@ def safe_path(path: str) -> str:
 def set_session(response: Response, request: Request, site: Site, session: Session) -> None:
     response.set_cookie(
         COOKIE, site.signer.write(session), max_age=LASTS_SECONDS, httponly=True, samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=request.url.scheme == "https" or is_behind_tls(request.state.desk.settings),
     )  # fmt: skip
 
 
@@ -171,12 +184,12 @@ def _keep_session(visit: Visit, response: HTMLResponse) -> HTMLResponse:
 
 def _chrome(
     request: Request, site: Site, session: Session, open_incidents: int | None, name: str | None,
-    stale_since: datetime | None = None,
+    stale_since: datetime | None = None, may_submit: bool = False,
 ) -> Chrome:  # fmt: skip
     theme = request.cookies.get(THEME_COOKIE, "system")
     return Chrome(
         request.url.path, _here(request), theme if theme in THEMES else "system", open_incidents, name,
-        site.signer.form_token(session), stale_since,
+        site.signer.form_token(session), may_submit, stale_since,
     )  # fmt: skip
 
 
@@ -191,6 +204,13 @@ def _ask_to_sign_in(request: Request, error: SignInNeeded) -> Response:
     return RedirectResponse(f"{SIGN_IN}?next={quote(where)}{over}", HTTPStatus.SEE_OTHER)
 
 
+async def tell_person_or_program(request: Request, error: Exception) -> Response:
+    """What no route has answered: a page for a browser, a problem document for everyone else."""
+    assert isinstance(error, HTTPException)
+    is_program = request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", "")
+    return await tell_http(request, error) if is_program else _show_fault(request, error)
+
+
 def _show_fault(request: Request, error: Exception) -> Response:
     """A page for what went wrong; when the database is away, the page as it last was, with its age."""
     site: Site = request.state.site
@@ -203,4 +223,6 @@ def _show_fault(request: Request, error: Exception) -> Response:
         chrome = _chrome(request, site, session, None, None, stale_since=shown.at)
         return site.render(shown.template, {"view": shown.view, "chrome": chrome}, fault.status)
     chrome = _chrome(request, site, session, None, None)
-    return site.render("fault.html", {"view": fault, "chrome": chrome}, fault.status)
+    page = site.render("fault.html", {"view": fault, "chrome": chrome}, fault.status)
+    page.headers.update(getattr(error, "headers", None) or {})  # such as when to come again
+    return page

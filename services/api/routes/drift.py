@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from services.api import decisions
 from services.api.auth import Actor, needs
@@ -19,6 +19,7 @@ from services.api.schemas import drift as schemas
 from services.api.schemas.fields import ModelName, SuiteName, text
 from services.api.schemas.schedules import NightDate
 from shared.db import standings
+from shared.db.budget import read_alarm_budget
 from shared.db.keys import Scope
 from shared.domain.detections import ACCURACY
 from shared.nights import count_watched
@@ -42,9 +43,10 @@ async def show_drift(
     async with desk.connection() as connection:
         rows = await standings.list_standings(connection, schedule=schedule, model=model, stream=stream)
         watched = await count_watched(connection, desk.catalogue)
+        budget = await read_alarm_budget(connection, desk.settings)
     return {
         "items": [describe_standing(row) for row in rows],
-        "nights_per_false_alarm": desk.settings.nights_per_false_alarm,
+        "nights_per_false_alarm": budget.nights_per_false_alarm,
         "watched_models": watched,
     }
 
@@ -117,3 +119,26 @@ async def quarantine_night(
         "at": acts[0].at,
         "note": acts[0].note,
     }
+
+
+@router.delete(
+    "/schedules/{name}/nights/{night}/quarantine",
+    status_code=204,
+    dependencies=[needs(Scope.SUBMIT)],
+    responses={**MISSING, **CONFLICTING},
+    tags=["schedules"],
+)
+async def admit_night(
+    desk: AtDesk,
+    actor: Actor,
+    name: Annotated[SuiteName, Path(description="The schedule's name.", examples=["nightly"])],
+    night: Annotated[NightDate, Path(examples=["2026-11-21"])],
+    model: Annotated[ModelName, Query()],
+    attempt: Annotated[int, Query(ge=0, le=2, description="0: the nightly run; 1 and 2 confirm it.")] = 0,
+) -> Response:
+    """Let a night that was set aside count again; what follows from it is computed anew."""
+    async with desk.connection() as connection, connection.transaction():
+        schedule = await find_schedule(connection, name)
+        decider = Decider(actor, datetime.now(UTC))
+        await decisions.admit(connection, desk, schedule, model, night, attempt, decider)
+    return Response(status_code=204)

@@ -3,16 +3,17 @@
 import asyncio
 
 import asyncpg
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 
 from services.api.desk import AtDesk, Desk
+from services.api.measures import MeasureBoard, open_board
 
 READY_SECONDS = 2.0
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], lifespan=open_board)
 
 
 class Health(BaseModel):
@@ -51,14 +52,15 @@ async def readyz(desk: AtDesk, response: Response) -> Readiness:
     response_class=Response,
     responses={
         200: {
-            "description": "Metrics of this process.",
+            "description": "Metrics of this process, and of the whole installation as it sees it.",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         }
     },
 )
-async def metrics() -> Response:
+async def metrics(desk: AtDesk, request: Request) -> Response:
     """Metrics in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    board: MeasureBoard = request.state.measure_board
+    return Response(generate_latest() + await board.tell(desk), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _ask_database(desk: Desk) -> str:

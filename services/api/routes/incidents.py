@@ -109,9 +109,10 @@ async def accept_baseline(
 
 @asynccontextmanager
 async def _acting(desk: Desk) -> AsyncIterator[Connection]:
-    """All of an act in one transaction."""
+    """All of an act in one transaction; what is to be told of it is sent at once."""
     async with desk.connection() as connection, connection.transaction():
         yield connection
+    await desk.enqueue_delivery()
 
 
 def _decider(actor: str, request: schemas.ActRequest | None) -> Decider:

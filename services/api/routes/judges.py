@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from services.api.auth import needs
+from services.api.auth import Actor, needs
 from services.api.desk import AtDesk
 from services.api.openapi import KEYED, WITH_BODY
 from services.api.paging import Cursor, CursorText, Limit
 from services.api.schemas import judges as schemas
 from services.api.schemas.fields import ModelName
-from shared.db import judges
+from shared.db import audit, judges
 from shared.db.judges import StoredJudge
 from shared.db.keys import Scope
 from shared.domain.judging import Judge
@@ -24,12 +24,15 @@ _cursor = Cursor[tuple[str, int]](tuple[ModelName, Annotated[int, Field(ge=1, le
 @router.post(
     "", status_code=201, response_model=schemas.Judge, dependencies=[needs(Scope.SUBMIT)], responses=WITH_BODY
 )
-async def create_judge(desk: AtDesk, request: schemas.JudgeRequest) -> Any:
+async def create_judge(desk: AtDesk, actor: Actor, request: schemas.JudgeRequest) -> Any:
     """Store a judge. The same content under the same name keeps its version; runs keep the one they had."""
     desk.catalogue.resolve(request.model)
     judge = Judge(**request.model_dump(exclude_none=True))
     async with desk.connection() as connection, connection.transaction():
-        return _told(await judges.store_judge(connection, judge))
+        stored = await judges.store_judge(connection, judge)
+        facts = {"version": stored.version, "model": judge.model}
+        await audit.record(connection, actor, "judge.stored", judge.name, facts)
+        return _told(stored)
 
 
 @router.get("", response_model=schemas.JudgePage, dependencies=[needs(Scope.READ)])

@@ -1,4 +1,4 @@
-"""/models: rank them, look at their history, ask them who they are."""
+"""/models: rank them, recommend one, look at their history, ask them who they are."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,23 +6,23 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from services.api import check
-from services.api.auth import needs
+from services.api.auth import Actor, needs
 from services.api.desk import AtDesk
-from services.api.leaderboard import RunUnfinished, rank_models
-from services.api.lookup import find_run, find_suite
+from services.api.leaderboard import list_standings, read_board
 from services.api.openapi import CONFLICTING, KEYED, MISSING, WITH_BODY
 from services.api.paging import BY_TIME, CursorText, Limit
+from services.api.rankings import AtShelf, open_shelf
+from services.api.recommending import describe_recommendation, read_open_incidents, recommend_of
 from services.api.schemas import models as schemas
 from services.api.schemas.fields import ModelName, SuiteName, Text
-from shared.db import measurements
+from services.api.schemas.recommendation import Recommendation
+from shared.db import audit, measurements
 from shared.db.keys import Scope
-from shared.db.measurements import Measurement
-from shared.db.pool import Connection
-from shared.domain.errors import InvalidInput
-from shared.domain.runs import RunId, RunState
+from shared.domain.recommendation import DEFAULT_LOSS
+from shared.domain.runs import RunId
 from shared.orders import choose_models
 
-router = APIRouter(prefix="/api/v1", tags=["models"], responses=KEYED)
+router = APIRouter(prefix="/api/v1", tags=["models"], responses=KEYED, lifespan=open_shelf)
 
 
 @router.get(
@@ -33,40 +33,44 @@ router = APIRouter(prefix="/api/v1", tags=["models"], responses=KEYED)
 )
 async def show_leaderboard(
     desk: AtDesk,
+    shelf: AtShelf,
     suite: Annotated[
         SuiteName | None, Query(description="Absent: the suite of the newest completed run.")
     ] = None,
     category: Annotated[Text, Query(description="`all` is the whole suite.")] = "all",
     run: Annotated[UUID | None, Query(description="Only what this run measured.")] = None,
 ) -> Any:
-    """Rank the models by each one's newest completed run of a suite, imported runs included."""
+    """Rank the models by each one's newest completed run of a suite, imported runs included.
+
+    A rank is the range of places that comparing every two models on the questions of both leaves open.
+    """
     async with desk.connection() as connection:
-        if run is not None:
-            suite, measured = await _read_run(connection, run, suite, category)
-        else:
-            suite, measured = await _read_newest(connection, suite, category)
-    return {"suite": suite, "category": category, "items": rank_models(measured)}
+        board = await read_board(connection, shelf, suite, category, run)
+    return {"suite": board.suite, "category": category, "items": list_standings(board)}
 
 
-async def _read_run(
-    connection: Connection, run_id: UUID, suite: str | None, category: str
-) -> tuple[str, list[Measurement]]:
-    run = await find_run(connection, run_id)
-    if suite not in (None, run.suite):
-        raise InvalidInput("suite", f"is not that of the run, which is {run.suite!r}.", "Leave it out.")
-    if run.state is not RunState.COMPLETED:
-        raise RunUnfinished(f"The run is {run.state}; only completed runs are ranked. See /runs/{run.id}.")
-    return run.suite, await measurements.read_run(connection, run.id, category)
-
-
-async def _read_newest(
-    connection: Connection, suite: str | None, category: str
-) -> tuple[str | None, list[Measurement]]:
-    if suite is None:
-        suite = await measurements.find_newest_suite(connection)
-    else:
-        await find_suite(connection, suite, None)
-    return suite, [] if suite is None else await measurements.read_newest(connection, suite, category)
+@router.get(
+    "/recommendation",
+    response_model=Recommendation,
+    dependencies=[needs(Scope.READ)],
+    responses=MISSING,
+)
+async def recommend_model(
+    desk: AtDesk,
+    shelf: AtShelf,
+    suite: Annotated[
+        SuiteName | None, Query(description="Absent: the suite of the newest completed run.")
+    ] = None,
+    category: Annotated[Text, Query(description="`all` is the whole suite.")] = "all",
+    loss: Annotated[
+        float, Query(gt=0, le=1, allow_inf_nan=False, description="How far behind the best is good enough.")
+    ] = DEFAULT_LOSS,
+) -> Any:
+    """Recommend a model for each need, by each one's newest completed run of a suite, with the reason."""
+    async with desk.connection() as connection:
+        board = await read_board(connection, shelf, suite, category)
+        open_incidents = await read_open_incidents(connection, board.suite) if board.suite else {}
+    return describe_recommendation(board, recommend_of(board, open_incidents, loss))
 
 
 @router.get("/models/history", response_model=schemas.HistoryPage, dependencies=[needs(Scope.READ)])
@@ -95,7 +99,9 @@ async def list_history(
     dependencies=[needs(Scope.SUBMIT)],
     responses=WITH_BODY,
 )
-async def check_models(desk: AtDesk, request: schemas.CheckRequest) -> Any:
+async def check_models(desk: AtDesk, actor: Actor, request: schemas.CheckRequest) -> Any:
     """Ask models who they are, to see whether they answer. Waits for them for at most 90 s."""
     models = choose_models(desk.catalogue, request.models or desk.catalogue.names() or None)
+    async with desk.connection() as connection:
+        await audit.record(connection, actor, "models.checked", "models", {"models": models})
     return {"items": await check.check_models(desk, models)}

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Response
 from services.api.auth import Actor, needs
 from services.api.desk import AtDesk
 from services.api.openapi import CONFLICTING, KEYED, MISSING, WITH_BODY
+from services.api.provider_keys import ProviderKeys
 from services.api.rejudging import rejudge_nights, rejudge_run
 from services.api.routes.runs import ACCEPTED, IdempotencyKey
 from services.api.routes.runs import router as runs_router
@@ -30,6 +31,7 @@ async def rejudge(
     desk: AtDesk,
     actor: Actor,
     run_id: UUID,
+    provider_keys: ProviderKeys,
     request: schemas.RejudgeRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
@@ -39,7 +41,7 @@ async def rejudge(
     No model is asked: answers, deterministic scores and failures are copied, and the run spends what its
     judge costs. /compare sets the two side by side.
     """
-    run = await rejudge_run(desk, actor, run_id, request, idempotency_key)
+    run = await rejudge_run(desk, actor, run_id, request, idempotency_key, provider_keys)
     response.headers["Location"] = f"{runs_router.prefix}/{run.id}"
     return run
 

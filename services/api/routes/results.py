@@ -17,7 +17,7 @@ from services.api.schemas.fields import ModelName, Text, Version
 from services.api.schemas.results import ResultPage
 from shared.db import results
 from shared.db.keys import Scope
-from shared.db.results import Place, ResultFilter
+from shared.db.results import Place, ResultFilter, ResultOutcome
 from shared.domain.runs import PairState
 
 FILE = {
@@ -42,8 +42,13 @@ async def _read_filter(
     text: Annotated[
         Text | None, Query(description="Sought in input, target, response and reason; case does not matter.")
     ] = None,
+    outcome: Annotated[
+        ResultOutcome | None,
+        Query(description="Partial: a score above 0 that does not pass. Unscored: closed without a score."),
+    ] = None,
 ) -> ResultFilter:
-    return ResultFilter(model, category, state, question, None if passed is None else passed == "true", text)
+    is_passed = None if passed is None else passed == "true"
+    return ResultFilter(model, category, state, question, is_passed, text, outcome)
 
 
 Wanted: TypeAlias = Annotated[ResultFilter, Depends(_read_filter)]

@@ -1,25 +1,28 @@
 """/runs: submit, list, look at, watch, cancel."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import Field, StringConstraints
 from sse_starlette import EventSourceResponse
 
-from services.api.auth import needs
+from services.api.auth import Actor, needs
+from services.api.cancelling import cancel
 from services.api.desk import AtDesk
 from services.api.events import HEARTBEAT_SECONDS, follow
 from services.api.lookup import IdPrefix, find_run, range_of_ids
 from services.api.openapi import CONFLICTING, KEYED, MISSING, SCHEMAS, WITH_BODY
 from services.api.paging import BY_TIME, CursorText, Limit
-from services.api.problems import RunFinished
+from services.api.provider_keys import ProviderKeys
 from services.api.schemas.fields import ModelName, SuiteName
 from services.api.schemas.runs import Run, RunDetail, RunPage, RunRequest, progress_of
 from services.api.submission import submit
 from shared.db import aggregates, pairs, runs
 from shared.db.keys import Scope
-from shared.domain.runs import RunId, RunState
+from shared.domain.runs import RunId, RunKind, RunState
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"], responses=KEYED)
 
@@ -32,6 +35,9 @@ IdempotencyKey: TypeAlias = Annotated[
         pattern=r"^[\x21-\x7e]+$",
         description="The same request under the same key is accepted once, and answered with the same run.",
     ),
+]
+LabelPair: TypeAlias = Annotated[
+    str, StringConstraints(max_length=1101, pattern=r"^[^=\x00]+=[^\x00]*$"), Field(examples=["branch=main"])
 ]
 ACCEPTED: dict[str, Any] = {
     "description": "Accepted; the run is worked on from now on.",
@@ -66,10 +72,15 @@ EVENTS: dict[str, Any] = {
     responses={202: ACCEPTED, **CONFLICTING, **WITH_BODY},
 )
 async def submit_run(
-    desk: AtDesk, request: RunRequest, response: Response, idempotency_key: IdempotencyKey = None
+    desk: AtDesk,
+    actor: Actor,
+    provider_keys: ProviderKeys,
+    request: RunRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Submit a run. It is stored and answered at once; its pairs are planned and evaluated by the workers."""
-    run = await submit(desk, request, idempotency_key)
+    run = await submit(desk, actor, request, idempotency_key, provider_keys)
     response.headers["Location"] = f"{router.prefix}/{run.id}"
     return run
 
@@ -77,9 +88,11 @@ async def submit_run(
 @router.get("", response_model=RunPage, dependencies=[needs(Scope.READ)])
 async def list_runs(
     desk: AtDesk,
+    kind: Annotated[RunKind | None, Query()] = None,
     state: Annotated[RunState | None, Query()] = None,
     suite: Annotated[SuiteName | None, Query()] = None,
     model: Annotated[ModelName | None, Query()] = None,
+    label: Annotated[LabelPair | None, Query(description="Only runs with this label: KEY=VALUE.")] = None,
     id_prefix: IdPrefix = None,
     limit: Limit = 50,
     cursor: CursorText = None,
@@ -89,10 +102,19 @@ async def list_runs(
     before = (place[0], RunId(place[1])) if place else None
     async with desk.connection() as connection:
         found = await runs.list_runs(
-            connection, before=before, state=state, suite=suite, model=model, ids=ids, limit=limit + 1
-        )
+            connection,
+            before=before, kind=kind, state=state, suite=suite, model=model, labels=_read_label(label),
+            ids=ids, limit=limit + 1,
+        )  # fmt: skip
     items, next_cursor = BY_TIME.cut(found, limit, lambda run: (run.created_at, run.id))
     return {"items": items, "next_cursor": next_cursor}
+
+
+def _read_label(pair: str | None) -> Mapping[str, str]:
+    if pair is None:
+        return {}
+    key, _, value = pair.partition("=")
+    return {key: value}
 
 
 @router.get("/{run_id}", response_model=RunDetail, dependencies=[needs(Scope.READ)], responses=MISSING)
@@ -129,12 +151,6 @@ async def watch_run(
     dependencies=[needs(Scope.SUBMIT)],
     responses={**MISSING, **CONFLICTING},
 )
-async def cancel_run(desk: AtDesk, run_id: UUID) -> Any:
+async def cancel_run(desk: AtDesk, actor: Actor, run_id: UUID) -> Any:
     """Cancel an open run: what was not begun is skipped, what is being asked right now is kept."""
-    async with desk.connection() as connection:
-        await runs.request_stop(connection, RunId(run_id), RunState.CANCELLED)
-        run = await find_run(connection, run_id)
-    if run.state.is_final:
-        raise RunFinished(f"The run is {run.state} already.")
-    await desk.enqueue("stop_run", run.id)
-    return run
+    return await cancel(desk, actor, RunId(run_id))

@@ -1,30 +1,24 @@
 """/schedules: settle what runs by itself, look at its nights, open one by hand."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Response
 
+from services.api import scheduling
 from services.api.auth import Actor, needs
 from services.api.desk import AtDesk
+from services.api.lookup import find_schedule
 from services.api.openapi import CONFLICTING, KEYED, MISSING, WITH_BODY
 from services.api.paging import Cursor, CursorText, Limit
-from services.api.problems import NightTaken, NotFound
 from services.api.routes.runs import ACCEPTED
 from services.api.routes.runs import router as runs_router
+from services.api.scheduling import tell_schedule, tell_schedules
 from services.api.schemas import schedules as schemas
 from services.api.schemas.fields import SuiteName
 from services.api.schemas.runs import Run
-from shared.db import audit, runs, schedules
+from shared.db import schedules
 from shared.db.keys import Scope
-from shared.db.pool import Connection
-from shared.db.schedules import Schedule, ScheduleTerms
-from shared.domain.calendar import check_calendar, local_date, next_due
-from shared.domain.errors import InvalidInput
-from shared.nights import MAX_CONFIRMATIONS, check_terms, open_confirmation, open_night
 
 router = APIRouter(prefix="/api/v1/schedules", tags=["schedules"], responses=KEYED)
 
@@ -40,14 +34,14 @@ async def list_schedules(desk: AtDesk, limit: Limit = 50, cursor: CursorText = N
     async with desk.connection() as connection:
         found = await schedules.list_schedules(connection, after=_by_name.read(cursor), limit=limit + 1)
         page, next_cursor = _by_name.cut(found, limit, lambda schedule: schedule.name)
-        return {"items": await _tell(connection, page), "next_cursor": next_cursor}
+        return {"items": await tell_schedules(connection, page), "next_cursor": next_cursor}
 
 
 @router.get("/{name}", response_model=schemas.Schedule, dependencies=[needs(Scope.READ)], responses=MISSING)
 async def show_schedule(desk: AtDesk, name: Named) -> Any:
     """Show a schedule: what it asks, when it comes due next, how its last night went."""
     async with desk.connection() as connection:
-        return await _tell_one(connection, await _find(connection, name))
+        return await tell_schedule(connection, await find_schedule(connection, name))
 
 
 @router.put(
@@ -68,20 +62,10 @@ async def put_schedule(
 
     Its nights begin with the first time that comes due after it was made, resumed, or given other times.
     """
-    fields = request.model_dump()
-    if request.max_cost_usd is not None:
-        fields["max_cost_usd"] = Decimal(str(request.max_cost_usd))
-    terms = ScheduleTerms(name=name, **fields)
-    check_calendar(terms.cron, terms.time_zone)
     async with desk.connection() as connection, connection.transaction():
-        await check_terms(connection, desk.catalogue, terms)
-        schedule, is_new = await schedules.store_schedule(connection, terms, _now())
-        await audit.record(
-            connection, actor, "schedule.created" if is_new else "schedule.changed", name,
-            request.model_dump(mode="json"),
-        )  # fmt: skip
+        schedule, is_new = await scheduling.settle(connection, desk, actor, name, request)
         response.status_code = 201 if is_new else 200
-        return await _tell_one(connection, schedule)
+        return await tell_schedule(connection, schedule)
 
 
 @router.get(
@@ -94,7 +78,7 @@ async def list_nights(desk: AtDesk, name: Named, limit: Limit = 50, cursor: Curs
     """List a schedule's nights, newest first, those that were missed included."""
     before = _by_night.read(cursor)
     async with desk.connection() as connection:
-        schedule = await _find(connection, name)
+        schedule = await find_schedule(connection, name)
         found = await schedules.list_nights(connection, schedule.id, before=before, limit=limit + 1)
     items, next_cursor = _by_night.cut(found, limit, lambda night: night.night)
     return {"items": items, "next_cursor": next_cursor}
@@ -114,16 +98,7 @@ async def trigger_night(
 
     Nights only go forward: the schedule goes on by itself with the first date after this one.
     """
-    now = _now()
-    async with desk.connection() as connection, connection.transaction():
-        schedule = await _find(connection, name)
-        night = (request and request.night) or local_date(schedule.time_zone, now)
-        run = await open_night(connection, desk.catalogue, desk.settings, schedule, night, now)
-        if run is None:
-            run = await _confirm(connection, schedule, night)
-        facts = {"night": str(night), "attempt": run.attempt, "run": str(run.id)}
-        await audit.record(connection, actor, "schedule.triggered", name, facts)
-    await desk.enqueue("plan_run", run.id)
+    run = await scheduling.trigger(desk, actor, name, request.night if request else None)
     response.headers["Location"] = f"{runs_router.prefix}/{run.id}"
     return run
 
@@ -134,10 +109,7 @@ async def trigger_night(
 async def pause_schedule(desk: AtDesk, actor: Actor, name: Named) -> Any:
     """Pause a schedule: no night of it is opened, and none counts as missed. Runs that are open go on."""
     async with desk.connection() as connection, connection.transaction():
-        schedule = await _find(connection, name)
-        await schedules.pause_schedule(connection, schedule.id)
-        await audit.record(connection, actor, "schedule.paused", name, {})
-        return await _tell_one(connection, await _find(connection, name))
+        return await tell_schedule(connection, await scheduling.pause(connection, actor, name))
 
 
 @router.post(
@@ -146,84 +118,4 @@ async def pause_schedule(desk: AtDesk, actor: Actor, name: Named) -> Any:
 async def resume_schedule(desk: AtDesk, actor: Actor, name: Named) -> Any:
     """Resume a paused schedule, with the next night that comes due."""
     async with desk.connection() as connection, connection.transaction():
-        schedule = await _find(connection, name)
-        await schedules.resume_schedule(connection, schedule.id, _now())
-        await audit.record(connection, actor, "schedule.resumed", name, {})
-        return await _tell_one(connection, await _find(connection, name))
-
-
-async def _confirm(connection: Connection, schedule: Schedule, night: date) -> runs.Run:
-    """One more entry of a night that ran, of all its models.
-
-    Raises:
-        NightTaken: it did not run and lies in the past, or has its confirmations already.
-    """
-    entry = await schedules.find_night(connection, schedule.id, night)
-    if entry is None or not entry.runs:
-        last = await schedules.find_last_night(connection, schedule.id)
-        raise NightTaken(
-            f"The schedule has come to the night of {last}: {night} can't be run any more. Name a later date."
-        )
-    nightly = await runs.find_run(connection, entry.runs[0].run_id)
-    assert nightly is not None, "the night names it"
-    run = await open_confirmation(connection, schedule, night, nightly.models)
-    if run is None:
-        raise NightTaken(
-            f"The night of {night} has run and was confirmed {MAX_CONFIRMATIONS} times. Name a later date."
-        )
-    return run
-
-
-async def _find(connection: Connection, name: str) -> Schedule:
-    schedule = await schedules.find_schedule(connection, name)
-    if schedule is None:
-        raise NotFound(f"There is no schedule {name!r}.")
-    return schedule
-
-
-async def _tell_one(connection: Connection, schedule: Schedule) -> dict[str, Any]:
-    [told] = await _tell(connection, [schedule])
-    return told
-
-
-async def _tell(connection: Connection, found: Sequence[Schedule]) -> list[dict[str, Any]]:
-    """Schedules with what has become of them so far, and when they come due next."""
-    now, ids = _now(), [schedule.id for schedule in found]
-    last_nights = await schedules.list_last_nights(connection, ids)
-    missed = await schedules.count_missed(connection, ids)
-    return [
-        {
-            **asdict(schedule),
-            "next_due_at": _next_due_at(schedule, last_nights.get(schedule.id), now),
-            "last_night": _tell_last(last_nights.get(schedule.id)),
-            "nights_missed": missed.get(schedule.id, 0),
-        }
-        for schedule in found
-    ]
-
-
-def _next_due_at(schedule: Schedule, last: schedules.Night | None, now: datetime) -> datetime | None:
-    if schedule.is_paused:
-        return None
-    try:
-        due = next_due(schedule.cron, schedule.time_zone, now, after=last.night if last else None)
-    except InvalidInput:  # a time zone that was known when the schedule was settled
-        return None
-    return due.due_at if due else None
-
-
-def _tell_last(last: schedules.Night | None) -> dict[str, Any] | None:
-    if last is None:
-        return None
-    nightly = last.runs[0] if last.runs else None
-    return {
-        "night": last.night,
-        "state": last.state,
-        "run_id": nightly and nightly.run_id,
-        "run_state": nightly and nightly.state,
-        "reason": last.reason,
-    }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        return await tell_schedule(connection, await scheduling.resume(connection, actor, name))

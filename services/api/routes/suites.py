@@ -1,13 +1,13 @@
 """/suites: import a file, list, look at."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from services.api.auth import needs
+from services.api import suite_import
+from services.api.auth import Actor, needs
 from services.api.desk import AtDesk
 from services.api.lookup import find_suite
 from services.api.openapi import KEYED, MISSING, WITH_BODY
@@ -16,7 +16,6 @@ from services.api.schemas import suites as schemas
 from services.api.schemas.fields import SuiteName, Text, text
 from shared.db import suites
 from shared.db.keys import Scope
-from shared.domain.suite_files import parse_suite
 from shared.domain.suites import Question
 
 router = APIRouter(prefix="/api/v1/suites", tags=["suites"], responses=KEYED)
@@ -63,6 +62,7 @@ FILE: dict[str, Any] = {
 )
 async def import_suite(
     desk: AtDesk,
+    actor: Actor,
     request: Request,
     response: Response,
     name: Annotated[SuiteName, Query(description="The suite's name; a known one gets a new version.")],
@@ -73,9 +73,7 @@ async def import_suite(
     ],
 ) -> Any:
     """Import a suite from a file: all of it, or nothing when anything in it is wrong."""
-    content = await asyncio.to_thread(parse_suite, filename, await request.body())
-    async with desk.connection() as connection, connection.transaction():
-        stored, is_new = await suites.store_suite(connection, name, content)
+    stored, is_new = await suite_import.import_suite(desk, actor, name, filename, await request.body())
     response.status_code = 201 if is_new else 200
     return {**asdict(stored), "is_new": is_new}
 

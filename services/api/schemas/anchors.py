@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.paging import Page
-from services.api.schemas.fields import RequestBody, SuiteName
+from services.api.schemas.fields import Integral, RequestBody, SuiteName
 from shared.domain.anchors import Stratum
 
 Score = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
-Wanted = Annotated[int, Field(strict=True, ge=0, le=500)]
+Wanted = Annotated[int, Field(strict=True, ge=0, le=500), Integral]
 
 
 class AnchorsRequest(RequestBody):
@@ -20,7 +20,7 @@ class AnchorsRequest(RequestBody):
     suite: SuiteName
     borderline: Wanted = Field(40, description="So many answers on which the judge wavers, at most.")
     clear: Wanted = Field(40, description="So many that it always gave 0, or always 1, at most.")
-    runs: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+    runs: Annotated[int, Field(strict=True, ge=1, le=100), Integral] = Field(
         14, description="How many of the suite's newest completed runs to look at."
     )
 

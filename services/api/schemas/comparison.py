@@ -17,6 +17,8 @@ class ComparedRun(BaseModel):
     suite_version: int
     judge: str | None
     judge_version: int | None
+    prompt: str | None = Field(description="Null: the question alone.")
+    prompt_version: int | None
     repeats: int
     finished_at: datetime | None
 

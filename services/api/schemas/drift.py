@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from services.api.paging import Page
-from services.api.schemas.fields import ModelName, RequestBody, Text
+from services.api.schemas.fields import Integral, ModelName, RequestBody, Text
 from shared.domain.detections import Outcome, Subject
 from shared.domain.incidents import MonitorState
 
@@ -121,7 +122,9 @@ class QuarantineRequest(RequestBody):
     """Which entry of the night to set aside, and for whom."""
 
     model: ModelName
-    attempt: int = Field(0, strict=True, ge=0, le=2, description="0: the nightly run; 1 and 2 confirm it.")
+    attempt: Annotated[int, Field(strict=True, ge=0, le=2), Integral] = Field(
+        0, description="0: the nightly run; 1 and 2 confirm it."
+    )
     note: Text = Field("", description="Why, for those who read it later.", examples=["Maintenance window."])
 
 

@@ -30,4 +30,19 @@ class RunEstimate(BaseModel):
     models: list[PayerEstimate]
     judge: PayerEstimate | None = Field(description="Null: no question asks a judge.")
     total_usd: UsdRange | None = Field(description="Null: not every price is known.")
+    duration_seconds: float | None = Field(
+        description="From the first question to the last verdict, if nothing else runs. Null: a model was "
+        "never measured, so nobody knows how fast it answers.",
+        examples=[180.0],
+    )
+    detectable_difference: float = Field(
+        description="The difference in accuracy between two such runs, or two of these models, that is seen "
+        "in 8 of 10 cases, at most.",
+        examples=[0.046],
+    )
+    expected_accuracy: float = Field(
+        description="What that difference is worked out from: of all accuracies that the intervals of the "
+        "suite's newest measurements allow, the nearest to one half; 0.8 where nothing was measured.",
+        examples=[0.83],
+    )
     assumptions: list[str]

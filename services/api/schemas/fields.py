@@ -9,6 +9,8 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 JSON_DEPTH = 20
 SAFE_INTEGER = 2**53 - 1
+# Control characters and spaces, spelled out: what `\s` stands for differs from one language to the next.
+BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
 class RequestBody(BaseModel):
@@ -27,11 +29,23 @@ SuiteName: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"), Field(examples=["golden"])
 ]
 ModelName: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,200}$"), Field(examples=["atlas-large"])
+    str, StringConstraints(pattern=f"^[^{BLANK}]{{1,200}}$"), Field(examples=["atlas-large"])
 ]
-# Whole numbers are taken as such: neither "3" nor true nor 3.0 is one.
-Count: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Version: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+PromptReference: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]{0,9})?$"),
+    Field(examples=["support", "support@2"]),
+]
+
+
+def _as_whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integral = BeforeValidator(_as_whole)
+"""Whole numbers as JSON Schema knows them: 3.0 is one, neither "3" nor true is."""
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=1_000_000), Integral]
+Version: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1), Integral]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 
 Usd: TypeAlias = Annotated[

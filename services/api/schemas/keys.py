@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from services.api.paging import Page
-from services.api.schemas.fields import RequestBody, WrittenInText, text
+from services.api.schemas.fields import Count, RequestBody, WrittenInText, text
 from shared.db.keys import Scope
 
 LAST_EXPIRY = datetime(2200, 1, 1, tzinfo=UTC)
@@ -27,6 +27,10 @@ class KeyRequest(RequestBody):
     expires_at: Annotated[AwareDatetime, AfterValidator(_check_is_sane), WrittenInText] | None = Field(
         None, description="In the future, with a time zone. Absent: the key does not expire."
     )
+    requests_per_minute: Count | None = Field(
+        None,
+        description="Absent: as many as DRIFTWARDEN_REQUESTS_PER_MINUTE says.",
+    )
 
 
 class Key(BaseModel):
@@ -38,6 +42,9 @@ class Key(BaseModel):
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    requests_per_minute: int | None = Field(
+        description="Null: as many as DRIFTWARDEN_REQUESTS_PER_MINUTE says.", examples=[None]
+    )
 
 
 class NewKey(Key):

@@ -16,9 +16,13 @@ class Standing(BaseModel):
     """One model on the leaderboard. Null: not measured; a model without accuracy has no rank."""
 
     rank: int | None = Field(description="Place by accuracy alone; equal ones share it.", examples=[2])
-    rank_best: int | None = Field(description="The best place that the intervals leave open.", examples=[1])
+    rank_best: int | None = Field(
+        description="The best place that comparing the models question by question leaves open. All"
+        " ranges of a table hold together in 95 of 100 tables.",
+        examples=[1],
+    )
     rank_worst: int | None = Field(description="The worst one.", examples=[4])
-    tied: bool = Field(description="The intervals leave more than one place open.")
+    tied: bool = Field(description="More than one place is open.")
     model: str = Field(examples=["atlas-large"])
     accuracy: float | None = Field(examples=[0.82])
     accuracy_lower: float | None = Field(description="Lower end of the 95 % interval.", examples=[0.73])
@@ -27,6 +31,7 @@ class Standing(BaseModel):
     coverage: float = Field(description="Scored / planned pairs.", examples=[1.0])
     pass_rate: float | None
     latency_mean_seconds: float | None
+    latency_p50_seconds: float | None
     latency_p95_seconds: float | None
     cost_usd: Usd | None = Field(description="What the answers have cost; null where a price is not known.")
     run_id: UUID

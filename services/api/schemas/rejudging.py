@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from services.api.schemas.fields import Flag, ModelName, RequestBody
+from services.api.schemas.fields import Flag, Integral, ModelName, RequestBody
 from services.api.schemas.runs import Run
 
 
@@ -20,7 +20,7 @@ class RejudgeRequest(RequestBody):
 class RejudgeNightsRequest(RejudgeRequest):
     """Who scores a schedule's last nights again."""
 
-    nights: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+    nights: Annotated[int, Field(strict=True, ge=1, le=1000), Integral] = Field(
         30, description="How many of its last nights, with their confirmations."
     )
 

@@ -11,7 +11,9 @@ from services.api.paging import Page
 from services.api.schemas.fields import (
     Count,
     Flag,
+    Integral,
     ModelName,
+    PromptReference,
     RequestBody,
     SuiteName,
     Usd,
@@ -47,7 +49,10 @@ class RunRequest(RequestBody):
         description="A stored judge, or a model that judges with the default prompt. Absent: the default "
         "judge of models.yaml. Nobody is asked when every question's scorer is deterministic.",
     )
-    repeats: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
+    prompt: PromptReference | None = Field(
+        None, description="A stored prompt, or a version of it. Absent: the question alone, as the user's."
+    )
+    repeats: Annotated[int, Field(strict=True, ge=1, le=100), Integral] = 1
     sample: Count | None = Field(
         None, description="So many questions, spread over categories; always the same."
     )
@@ -56,6 +61,11 @@ class RunRequest(RequestBody):
     )
     labels: dict[Annotated[str, text(100, 1)], Annotated[str, text(1000)]] = Field({}, max_length=50)
     git_commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")] | None = None
+    callback_url: Annotated[str, text(2000, 1)] | None = Field(
+        None,
+        description="Where the finished run is posted to, signed with the installation's own secret.",
+        examples=["https://ci.example.org/driftwarden"],
+    )
     kind: Literal["adhoc", "gate"] = "adhoc"
     allow_self_judging: Flag = Field(False, description="Let a judge judge its own answers.")
 
@@ -72,6 +82,8 @@ class Run(BaseModel):
     suite_version: int = Field(examples=[1])
     judge: str | None = Field(description="Null: no question asks a judge.", examples=["sim-judge"])
     judge_version: int | None = Field(examples=[1])
+    prompt: str | None = Field(description="Null: the question alone.", examples=[None])
+    prompt_version: int | None = Field(examples=[None])
     models: Sequence[str] = Field(examples=[["atlas-large"]])
     repeats: int
     sample: int | None

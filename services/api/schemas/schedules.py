@@ -11,7 +11,9 @@ from services.api.paging import Page
 from services.api.schemas.fields import (
     Count,
     Flag,
+    Integral,
     ModelName,
+    PromptReference,
     RequestBody,
     SuiteName,
     Usd,
@@ -57,21 +59,24 @@ class ScheduleRequest(RequestBody):
     judge: ModelName | None = Field(
         None, description="A stored judge, or a model. Absent: the default judge of models.yaml."
     )
+    prompt: PromptReference | None = Field(
+        None, description="A stored prompt: without a version, each night asks with its newest one."
+    )
     cron: Annotated[str, text(100, 1)] = Field(
         "0 2 * * *", description="Minute, hour, day, month, weekday: once on a local date at most."
     )
     time_zone: Annotated[str, text(100, 1)] = Field("UTC", examples=["Europe/Berlin"])
-    repeats: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
+    repeats: Annotated[int, Field(strict=True, ge=1, le=100), Integral] = 1
     sample: Count | None = Field(
         None, description="So many questions, spread over categories; the same each night."
     )
     max_cost_usd: UsdLimit | None = Field(
         None, description="A run is stopped when it has cost so much; such a night is no measurement."
     )
-    confirmations: Annotated[int, Field(strict=True, ge=0, le=2)] = Field(
+    confirmations: Annotated[int, Field(strict=True, ge=0, le=2), Integral] = Field(
         2, description="How often a night's suspicious models are asked once more at once, at most."
     )
-    renotify_days: Annotated[int, Field(strict=True, ge=1, le=365)] = Field(
+    renotify_days: Annotated[int, Field(strict=True, ge=1, le=365), Integral] = Field(
         7, description="Every so many days people are reminded of what is still open."
     )
     is_paused: Flag = Field(False, description="Open no nights until it is resumed.")
@@ -94,6 +99,7 @@ class Schedule(BaseModel):
     suite: str = Field(examples=["golden"])
     models: Sequence[str] | None = Field(description="Null: all that models.yaml has on each night.")
     judge: str | None = Field(description="Null: the default judge of models.yaml.")
+    prompt: str | None = Field(description="Null: the question alone.", examples=[None])
     cron: str = Field(examples=["0 2 * * *"])
     time_zone: str = Field(examples=["Europe/Berlin"])
     repeats: int

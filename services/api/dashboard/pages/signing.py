@@ -19,6 +19,7 @@ from services.api.dashboard.visit import (
     show_outside,
 )
 from services.api.desk import AtDesk
+from services.api.limits import count_failure
 from shared.db.keys import use_key
 
 YEAR_SECONDS = 365 * 24 * 3600
@@ -50,6 +51,7 @@ async def sign_in(
     async with desk.connection() as connection:
         found = await use_key(connection, key.strip())
     if found is None:
+        await count_failure(request, desk.limits, desk.settings.unknown_keys_per_minute)
         return _show(request, SignIn(wanted, error="This key is unknown, revoked or expired."), 401)
     response = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
     set_session(response, request, site, site.signer.begin(time.time(), found.id))

@@ -34,6 +34,7 @@ from shared.db.standings import StandingRow
 from shared.domain.budget import Budget
 from shared.domain.calendar import next_due
 from shared.domain.detections import CATEGORY, Subject
+from shared.domain.runs import RunId
 
 HARDEST_NIGHTS = 7
 IMPROVED_NIGHTS = 7
@@ -43,10 +44,15 @@ CURVES = 4
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """`rows`: the page of the fleet's; `others`: the judge and the harness, in a sentence each."""
+    """`rows`: the page of the fleet's; `others`: the judge and the harness, in a sentence each.
+
+    `run`: the last measured night's; `running`: that of a night which is not over yet.
+    """
 
     filters: Filters
     dateline: tuple[str, str]
+    run: RunId | None
+    running: RunId | None
     lede: Lede
     fleet: Fleet
     rows: tuple[FleetRow, ...]
@@ -110,6 +116,8 @@ async def read_home(
     return Home(
         filters=chosen.filters,
         dateline=_write_dateline(read, chosen, of_fleet, last, now),
+        run=runs[0] if runs else None,
+        running=_find_open(read.nights, last),
         lede=write_lede(fleet, read.open_incidents, counted, read.budget.nights_per_false_alarm),
         fleet=fleet,
         rows=fleet.rows[(page - 1) * ROWS : page * ROWS],
@@ -181,6 +189,20 @@ async def _read_evidence(
     lead = about.findings["stream"] if about else None
     also = about.findings["streams"] if about else ()
     return draw_up_evidence(title, found, lead, fleet.watch, changed, most=CURVES, also=also)
+
+
+def _find_open(nights: Sequence[schedules.Night], last: date) -> RunId | None:
+    """The run of a newer night that is not over yet."""
+    return next(
+        (
+            run.run_id
+            for night in nights
+            if night.night > last
+            for run in night.runs
+            if not run.state.is_final
+        ),
+        None,
+    )
 
 
 def _write_dateline(

@@ -9,7 +9,6 @@ from services.api.dashboard.charts.trends import Trend, TrendDrawing, TrendPoint
 from shared.db.incidents import Incident
 from shared.db.measured_nights import MeasuredNight
 from shared.domain.bands import no_drift_band
-from shared.domain.blame import Cause
 
 
 def draw_up_trend(
@@ -37,9 +36,7 @@ def draw_up_trend(
 
 def incident_night(incident: Incident | None) -> date | None:
     """The first changed night that an incident names; None for one that is about missing data."""
-    if incident is None or incident.findings.get("since") is None or incident.cause == Cause.OUTAGE:
-        return None
-    return date.fromisoformat(incident.findings["since"])
+    return incident.changed_on if incident else None
 
 
 def tell_trend(model: str, trend: Trend) -> str:

@@ -13,7 +13,7 @@ from services.api.dashboard.charts.frame import Frame
 from services.api.dashboard.charts.trends import Level, Tick
 from services.api.dashboard.views.fleet import add_costs
 from shared.db.measured_nights import MeasuredNight
-from shared.queue import queue_states
+from shared.queue import count_alive, queue_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,7 @@ async def look_into_machine_room(redis: ArqRedis, measured: Sequence[MeasuredNig
     ]
     try:
         states = await queue_states(redis)
+        workers, scheduler = await count_alive(redis)
     except (RedisError, OSError):
         parts.append(Part("Redis", "failed", "away", "no job starts until it is back; nothing is lost"))
     else:
@@ -159,6 +160,7 @@ async def look_into_machine_room(redis: ArqRedis, measured: Sequence[MeasuredNig
                 f"{line}, {numbers.count(running)} running",
             )
         )
+        parts += [_describe_workers(workers), _describe_scheduler(scheduler)]
     last = max((one.night for one in measured), default=None)
     for one in measured:
         if one.night == last and one.answered == 0:
@@ -171,3 +173,15 @@ async def look_into_machine_room(redis: ArqRedis, measured: Sequence[MeasuredNig
                 )
             )
     return tuple(parts)
+
+
+def _describe_workers(alive: int) -> Part:
+    if not alive:
+        return Part("Workers", "failed", "away", "none has been heard of: what is queued waits for one")
+    return Part("Workers", "passed", "work", f"{numbers.count(alive)} heard of just now")
+
+
+def _describe_scheduler(alive: bool) -> Part:
+    if not alive:
+        return Part("Scheduler", "failed", "away", "not heard of: no night begins, and nothing is watched")
+    return Part("Scheduler", "passed", "works", "heard of just now")

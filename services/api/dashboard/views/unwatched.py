@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.api.dashboard.views.choices import Chosen, Filters
-from services.api.leaderboard import rank_models
+from services.api.leaderboard import list_standings, read_board
+from services.api.rankings import RankingShelf
 from services.api.schemas.models import Standing
 from services.api.schemas.stats import Dataset
-from shared.db import measurements
 from shared.db.pool import Connection
 
 
@@ -24,9 +24,10 @@ class Unwatched:
     datasets: tuple[Dataset, ...]
 
 
-async def read_unwatched(connection: Connection, chosen: Chosen, datasets: Sequence[Dataset]) -> Unwatched:
-    measured = await measurements.read_newest(connection, chosen.suite.name, chosen.category)
-    standings = rank_models(measured)
+async def read_unwatched(
+    connection: Connection, shelf: RankingShelf, chosen: Chosen, datasets: Sequence[Dataset]
+) -> Unwatched:
+    standings = list_standings(await read_board(connection, shelf, chosen.suite.name, chosen.category))
     lowest = min((one.accuracy_lower for one in standings if one.accuracy_lower is not None), default=0.0)
     return Unwatched(
         chosen.filters, chosen.suite.name, chosen.schedule.name if chosen.schedule else "", chosen.category,
