@@ -122,6 +122,8 @@ def _explain(each: Measurement, newest: Measurement) -> str | None:
         notes.append(f"suite version {each.suite_version}")
     if (each.judge, each.judge_version) != (newest.judge, newest.judge_version):
         notes.append(_name_grader(each))
+    if (each.prompt, each.prompt_version) != (newest.prompt, newest.prompt_version):
+        notes.append(f"prompt {each.prompt} v{each.prompt_version}" if each.prompt else "no prompt")
     return "; ".join(notes) or None
 
 

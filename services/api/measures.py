@@ -25,7 +25,7 @@ from shared.queue import queue_states
 
 QUALITY_SECONDS = 15.0
 QUEUE_SECONDS = 5.0
-PATIENCE_SECONDS = 5.0  # a scraper waits for ten
+PATIENCE_SECONDS = 8.0  # a scraper waits for ten
 
 log = structlog.get_logger()
 

@@ -145,6 +145,8 @@ class Client:
         if response.is_server_error:
             request_id = response.headers.get("x-request-id", "")
             raise Unreachable(f"{self.server.url} is not well: {said} {request_id}".rstrip())
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Unreachable(f"{self.server.url} takes no more for now: {said}")
         if response.has_redirect_location:
             target = plain(response.headers["location"])
             raise Refused(f"{self.server.url} sends us on to {target}. Set DRIFTWARDEN_URL accordingly.")

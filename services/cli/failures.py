@@ -29,7 +29,7 @@ class NotMeasured(CommandFailed):
 
 
 class Unreachable(CommandFailed):
-    """The server gave no answer, or one that says that it is not well (5xx)."""
+    """The server gave no answer, or one that says that it is not well (5xx) or too busy (429)."""
 
     exit_code = 3
 

@@ -26,6 +26,8 @@ class Measurement:
     suite_version: int
     judge: str | None
     judge_version: int | None
+    prompt: str | None
+    prompt_version: int | None
     model: str
     category: str
     planned: int

@@ -117,6 +117,17 @@ async def test_a_baseline_is_pinned(terminal: Terminal, past: Past) -> None:
     assert "first_night: only 3 entries from 2026-01-01 to 2026-01-03 have measured 'dim'." in few.err
 
 
+async def test_a_gate_takes_the_last_pinned_night_as_its_baseline(terminal: Terminal, past: Past) -> None:
+    await past.live(9)
+    place = ("--schedule", "nightly", "--model", "dim", "--first", "2026-01-01")
+    await terminal("baselines", "set", *place, "--last", "2026-01-08")
+    candidate = str(await past.measure())
+    done = await terminal(
+        "gate", "--baseline", "pinned", "--candidate", candidate, "--model", "dim", "--json"
+    )  # fmt: skip
+    assert json.loads(done.out)["baseline"]["night"] == "2026-01-08", done.err
+
+
 async def test_history_of_another_tool_is_continued(terminal: Terminal, past: Past) -> None:
     file = terminal.write("history.jsonl", *map(json.dumps, make_history(DECEMBER[:2])))
     done = await terminal("import-results", str(file), "--continues", "nightly")

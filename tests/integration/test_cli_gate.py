@@ -187,6 +187,25 @@ async def test_a_run_that_did_not_come_to_its_end_is_not_judged(served_api: Api,
         _, err = await process.communicate()
     assert process.returncode == 3
     assert b"is cancelled, not completed" in err
+    other_way_round = await gate(terminal, str(keys[0].run_id), before)
+    assert other_way_round.code == 3
+    assert "--baseline: run " in other_way_round.out
+
+
+async def test_a_server_that_is_too_busy_gives_code_3(served_api: Api, tmp_path: Path) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 22\r\nConnection: close\r\n\r\n")
+        writer.write(b'{"detail": "Too many"}')
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        busy = open_terminal(served_api, tmp_path / "work", url)
+        done = await busy("gate", "--baseline", "1234abcd", "--suite", "golden")
+    assert done.code == 3
+    assert "takes no more for now" in done.err
 
 
 async def test_runs_that_share_nothing_are_not_measured(served_api: Api, terminal: Terminal) -> None:

@@ -64,7 +64,7 @@ def aggregate(**changed: Any) -> Json:
 def run(**changed: Any) -> Json:
     return {
         "id": RUN_ID, "kind": "adhoc", "state": "completed", "suite": "golden", "suite_version": 3,
-        "judge": None, "judge_version": None, "models": ["bright"], "repeats": 1, "sample": None,
+        "judge": None, "judge_version": None, "prompt": None, "prompt_version": None, "models": ["bright"], "repeats": 1, "sample": None,
         "max_cost_usd": None, "spent_usd": 0.1, "labels": {}, "git_commit": None,
         "stop_reason": None, "error": None, "planned_pairs": 50, "created_at": "2026-11-21T03:59:30Z",
         "finished_at": "2026-11-21T04:01:30Z", "schedule": None, "night": None, "attempt": None,
@@ -131,7 +131,10 @@ def test_an_estimate_without_prices_has_no_total() -> None:
         "cost_usd": None,
         "note": "no price",
     }
-    estimate = {"pairs": 50, "models": [row], "judge": None, "total_usd": None, "assumptions": ["One."]}
+    estimate = {
+        "pairs": 50, "models": [row], "judge": None, "total_usd": None, "assumptions": ["One."],
+        "duration_seconds": None, "detectable_difference": 0.12, "expected_accuracy": 0.8,
+    }  # fmt: skip
     text = text_of(describe_estimate(estimate))
     assert "at a cost that is not known" in text
     assert "no price" in text
@@ -156,11 +159,16 @@ def paired(**changed: Any) -> Json:
     }  # fmt: skip
 
 
+def measured_run(**changed: Any) -> Json:
+    return {"judge": "arbiter", "judge_version": 1, "prompt": None, "prompt_version": None, **changed}
+
+
 def comparison(verdict: str, *models: Json, **changed: Any) -> Json:
     flips = {"broke": 0, "fixed": 0, "items": []}
     return {
         "verdict": verdict, "margin": 0.03, "pooled": paired(), "models": list(models), "not_compared": [],
-        "flips": flips, "same_answers": False, **changed,
+        "flips": flips, "same_answers": False, "baseline": measured_run(), "candidate": measured_run(),
+        **changed,
     }  # fmt: skip
 
 
@@ -173,7 +181,7 @@ def test_a_comparison_begins_with_its_verdict(verdict: str, stamp: str) -> None:
 
 def test_two_judges_of_the_same_answers_are_not_told_as_better_and_worse_models() -> None:
     judges = {
-        side: {"judge": name, "judge_version": 2}
+        side: measured_run(judge=name, judge_version=2)
         for side, name in (("baseline", "mild"), ("candidate", "stern"))
     }
     told = comparison("fail", paired(verdict="fail"), same_answers=True, **judges)
@@ -183,6 +191,19 @@ def test_two_judges_of_the_same_answers_are_not_told_as_better_and_worse_models(
     assert "REGRESSION" not in text
     assert "worse" not in text
     assert cells_of(text, "bright")[-1] == "stricter"
+
+
+def test_a_change_of_the_prompt_is_told_with_what_it_was_worth() -> None:
+    sides = {"baseline": measured_run(), "candidate": measured_run(prompt="support", prompt_version=2)}
+    change = "The prompt was changed, from the question alone to support v2."
+    for interval, told in (
+        ({"lower": 0.01, "upper": 0.05, "difference": 0.03}, "It made the answers better by +3.0 points."),
+        ({"lower": -0.05, "upper": -0.01, "difference": -0.03}, "It made the answers worse by +3.0 points."),
+        ({}, "No improvement is shown"),
+    ):
+        pooled = paired(**interval)
+        text = text_of(describe_comparison(comparison("pass", pooled, pooled=pooled, **sides)), width=300)
+        assert f"{change} {told}" in text
 
 
 def test_an_open_comparison_says_what_would_settle_it() -> None:

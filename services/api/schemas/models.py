@@ -60,6 +60,8 @@ class Measurement(BaseModel):
     suite_version: int = Field(examples=[1])
     judge: str | None = Field(description="Null: none was asked, or it is not known.", examples=["sim-judge"])
     judge_version: int | None = Field(examples=[1])
+    prompt: str | None = Field(description="Null: the question alone.", examples=[None])
+    prompt_version: int | None = Field(examples=[None])
     model: str = Field(examples=["atlas-large"])
     category: str = Field(examples=["all"])
     planned: int

@@ -17,8 +17,8 @@ class Difference(BaseModel):
 class Choice(BaseModel):
     need: Need = Field(
         description="best: the highest accuracy of those that no other is ahead of. value: the cheapest of"
-        " those. fastest: the lowest median latency. cheapest_within_loss: the cheapest that is no more than `loss`"
-        " behind the best one, with 95 %."
+        " those. fastest: the lowest median latency. cheapest_within_loss: the cheapest that is no more than"
+        " `loss` behind the best one, with 95 %."
     )
     model: str | None = Field(description="Null: nothing can be recommended; the reason says why.")
     reason: str = Field(examples=["Scores 93.9 %, interval 92.2 to 95.6. Ahead of all 9 others."])

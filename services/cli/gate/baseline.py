@@ -44,7 +44,7 @@ def find_baseline(
     """
     match baseline:
         case RunBaseline(run):
-            return client.get(f"/runs/{segment(find_run(client, run))}")
+            return _refuse_unfinished(client.get(f"/runs/{segment(find_run(client, run))}"))
         case PinnedBaseline():
             return _find_pinned(client, suite, models)
         case LabelledBaseline():
@@ -58,6 +58,13 @@ def find_baseline(
             return Rows(read_file(file))
         case _ as other:
             assert_never(other)
+
+
+def _refuse_unfinished(run: Json) -> Json:
+    if run["state"] != "completed":
+        state = run["state"].replace("_", " ")
+        raise NotMeasured(f"--baseline: run {run['id']} is {state}, not completed. Name another one.")
+    return run
 
 
 def _find_labelled(

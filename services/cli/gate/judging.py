@@ -1,13 +1,12 @@
 """From two runs to an outcome: read what the server knows, let the domain decide."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from services.cli.failures import Conflicting, NotMeasured, Refused
-from services.cli.gate.baseline import EVERYTHING, Rows, find_baseline
+from services.cli.gate.baseline import Rows, find_baseline
 from services.cli.gate.candidate import (
     plan_candidate,
     price_answer,
@@ -15,13 +14,10 @@ from services.cli.gate.candidate import (
     start_candidate,
     take_candidate,
 )
+from services.cli.gate.exchange import import_baseline, read_results, write_results
 from services.cli.gate.outcome import EXIT_CODES, GateOutcome
-from services.cli.gate.results_file import describe_row, fit_rows, write_lines
 from services.cli.gate.terms import Criteria, FileBaseline, LabelledBaseline, RunBaseline, Terms
 from services.cli.ids import find_run
-from services.cli.numbers import many
-from services.cli.render import tell
-from services.cli.results import IMPORT_SECONDS
 from services.cli.server import Json, segment
 from services.cli.submit import name_suite
 from shared.domain.comparison import GateVerdict
@@ -44,8 +40,6 @@ if TYPE_CHECKING:
     from services.cli.client import Client
 
 WHOLE_SUITE = "all"
-READ_SECONDS = 300.0
-"""How long the server may be silent while it writes a run's results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,7 @@ def hold_gate(client: "Client", terms: Terms) -> GateOutcome:
     pair = _pair_with_given(client, terms) if terms.candidate else _pair_with_started(client, terms)
     refuse_unfinished(pair.candidate)
     if terms.reports.results is not None:
-        _write_results(client, terms, pair.candidate)
+        write_results(client, pair.candidate, terms.reports.results)
     return judge(client, pair, terms)
 
 
@@ -128,58 +122,8 @@ def _choose_suite(client: "Client", terms: Terms) -> str:
 def _settle(client: "Client", found: Json | Rows, candidate: Json, models: Sequence[str]) -> Pair:
     if not isinstance(found, Rows):
         return Pair(found, candidate, models)
-    questions = _read_questions(client, candidate)
-    judge, judged_by = _find_judge(client, candidate)
-    fitting = fit_rows(found.rows, questions, candidate["suite"], judge, judged_by)
-    if not fitting.rows:
-        raise NotMeasured(
-            "--baseline-file: none of its questions is asked in the same way now, so nothing can be compared."
-        )
-    imported = client.upload("/results:import", write_lines(fitting.rows), answer_seconds=IMPORT_SECONDS)
-    baseline = client.get(f"/runs/{segment(imported['runs'][0]['run_id'])}")
-    notes: list[str] = []
-    if fitting.questions_left_out:
-        left_out = many(fitting.questions_left_out, "question")
-        notes.append(f"{left_out} of the baseline file: text or scorer is another now, so not compared.")
+    baseline, notes = import_baseline(client, found.rows, candidate)
     return Pair(baseline, candidate, models, notes)
-
-
-def _read_questions(client: "Client", run: Json) -> dict[str, Json]:
-    path = f"/suites/{segment(run['suite'])}/questions"
-    page = client.list_items(path, 1_000_000, version=run["suite_version"])
-    return {question["id"]: question for question in page["items"]}
-
-
-def _find_judge(client: "Client", run: Json) -> tuple[Json | None, str | None]:
-    """The judge of a run, and what comparisons call it."""
-    if run["judge"] is None:
-        return None, None
-    for judge in client.list_items("/judges", EVERYTHING)["items"]:
-        if (judge["name"], judge["version"]) == (run["judge"], run["judge_version"]):
-            return judge, f"{run['judge']} v{run['judge_version']}"
-    return None, None
-
-
-def _write_results(client: "Client", terms: Terms, run: Json) -> None:
-    path = terms.reports.results
-    assert path is not None
-    judge, _ = _find_judge(client, run)
-    try:
-        with path.open("wb") as file:
-            file.writelines(write_lines(describe_row(row, run, judge) for row in _read_results(client, run)))
-    except OSError as error:
-        raise Refused(f"--results: {path} can't be written: {error.strerror}.") from error
-    tell(f"wrote {path}")
-
-
-def _read_results(client: "Client", run: Json) -> Iterator[Json]:
-    path = f"/runs/{segment(run['id'])}/export"
-    with client.stream(path, format="jsonl", answer_seconds=READ_SECONDS) as response:
-        rest = b""
-        # Not iter_lines: answers hold what only Unicode takes for the end of a line.
-        for chunk in response.iter_bytes():
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from map(json.loads, lines)
 
 
 def judge(client: "Client", pair: Pair, terms: Terms) -> GateOutcome:
@@ -275,9 +219,7 @@ def _read_accuracy(total: Json) -> Estimate | None:
 
 def _read_cases(client: "Client", baseline: Json, candidate: Json, models: Sequence[str]) -> Sequence[Case]:
     """All questions of both runs, but those that a run did not ask because it is a sample."""
-    before, after = (
-        [_read_reply(row) for row in _read_results(client, run)] for run in (baseline, candidate)
-    )
+    before, after = ([_read_reply(row) for row in read_results(client, run)] for run in (baseline, candidate))
     return tuple(
         case
         for case in pair_cases(before, after, models)

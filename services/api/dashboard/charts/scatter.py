@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 LETTER_WIDTH, LETTER_HEIGHT = 6.6, 13.0
-DOT = 13.0  # a name nearer than that to another dot would pass for its name
+BESIDE, ABOVE = 13.0, 8.0  # a name nearer than that to another dot would pass for its name
+SIDES = (
+    (9, -7, "start"), (9, 4, "start"), (9, 15, "start"), (-9, 4, "end"), (-9, -7, "end"), (-9, 15, "end"),
+    (9, -17, "start"), (-9, -17, "end"),
+)  # fmt: skip
 STEPS = (1, 2, 5)
 MOST_TICKS = 7
 
@@ -146,7 +150,7 @@ def _place_labels(
     placed: Sequence[tuple[Spot, float, float]], front: Sequence[Spot], inside: Box
 ) -> dict[str, tuple[str, float, float, str]]:
     """A name beside each dot where it covers neither a dot nor another name: those that matter come first."""
-    dots = {spot.model: (x - DOT, x + DOT, y - DOT, y + DOT) for spot, x, y in placed}
+    dots = {spot.model: (x - BESIDE, x + BESIDE, y - ABOVE, y + ABOVE) for spot, x, y in placed}
     taken: list[Box] = []
     found: dict[str, tuple[str, float, float, str]] = {}
     for spot, x, y in sorted(
@@ -154,14 +158,7 @@ def _place_labels(
     ):
         width = LETTER_WIDTH * len(spot.model)
         others = [*taken, *(dot for model, dot in dots.items() if model != spot.model)]
-        for dx, dy, anchor in (
-            (9, -7, "start"),
-            (9, 4, "start"),
-            (9, 15, "start"),
-            (-9, 4, "end"),
-            (-9, -7, "end"),
-            (-9, 15, "end"),
-        ):
+        for dx, dy, anchor in SIDES:
             begin = x + dx if anchor == "start" else x + dx - width
             box = (begin, begin + width, y + dy - LETTER_HEIGHT + 3, y + dy + 3)
             if _is_within(box, inside) and not any(_overlap(box, other) for other in others):
