@@ -5,7 +5,7 @@ Of expressions it knows what ours use: one looked-up name, and `==` of such name
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import yaml
 
 from tests.integration.commands import ROOT
 
+INSTALL = "Install Driftwarden"
 ACTION = ROOT / "deploy" / "ci" / "github" / "action.yml"
 SECONDS = 180.0
 BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
@@ -38,22 +39,31 @@ class Runner:
     workspace: Path
     environment: Mapping[str, str]
 
-    async def use(self, event: str = "push", steps: tuple[str, ...] = (), **inputs: str) -> Ended:
-        """Run the named steps, or all; an input is given with dashes as underscores."""
-        action = yaml.safe_load(ACTION.read_text())
+    async def install(self) -> Ended:
+        """Run the one step that need not be run again for every use."""
+        return await self._run_steps("push", {"suite": "none"}, lambda step: step["name"] == INSTALL)
+
+    async def use(self, event: str = "push", **inputs: str) -> Ended:
+        """Run all other steps; an input is given with dashes as underscores."""
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
+        return await self._run_steps(event, given, lambda step: step["name"] != INSTALL)
+
+    async def _run_steps(
+        self, event: str, given: Mapping[str, str], is_wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> Ended:
+        action = yaml.safe_load(ACTION.read_text())
         unknown = given.keys() - action["inputs"].keys()
         assert not unknown, f"the Action has no input {unknown}"
         looked_up = {"github.event_name": event, "github.token": "ghs_job"}
         for name, declared in action["inputs"].items():
-            assert name in given or not declared.get("required") or steps, f"{name} is required"
+            assert name in given or not declared.get("required"), f"{name} is required"
             default = EXPRESSION.sub(lambda found: looked_up[found[1]], str(declared.get("default", "")))
             looked_up[f"inputs.{name}"] = given.get(name, default)
         summary = self.temp / "summary.md"
         summary.write_text("")
         log, code = "", 0
         for step in action["runs"]["steps"]:
-            if "run" not in step or (steps and step["name"] not in steps) or not _holds(step, looked_up):
+            if "run" not in step or not is_wanted(step) or not _holds(step, looked_up):
                 continue
             assert step["shell"] == "bash", "a composite action names the shell of every step"
             ended, said, outputs = await self._run(step, looked_up, summary)

@@ -29,7 +29,7 @@ async def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "PYTHONPATH": os.pathsep.join(python_site.getsitepackages()),
         "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0",
     }  # fmt: skip
-    ended = await Runner(temp, temp, {**os.environ, **libraries}).use(steps=("Install Driftwarden",))
+    ended = await Runner(temp, temp, {**os.environ, **libraries}).install()
     assert ended.code == 0, ended.log
     assert (temp / "driftwarden" / "bin" / "driftwarden").exists()
     return temp
