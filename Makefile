@@ -12,7 +12,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help demo demo-real up test test-real check format bench simulate grafana lock clean
+.PHONY: help demo demo-real up test test-real check format bench simulate contract grafana lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: $(INSTALLED) ## measure throughput and overhead on this machine
 
 simulate: $(INSTALLED) ## measure the drift method's false alarms and detection (about 25 minutes)
 	@$(BIN)/python -m tests.simulation
+
+contract: $(INSTALLED) ## look at length for answers of the API that /docs does not know
+	@CONTRACT_EXAMPLES=200 $(BIN)/pytest tests/integration/test_api_contract.py
 
 grafana: $(INSTALLED) ## build Grafana's dashboards from their code
 	@$(BIN)/python -m deploy.grafana

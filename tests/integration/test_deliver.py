@@ -1,10 +1,13 @@
 """From a drift to the people who should know: one message for each channel, whatever its receiver does."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from shared.db import channels
 from shared.db.channels import ChannelKind, ChannelState
@@ -85,8 +88,6 @@ async def test_a_drift_becomes_one_slack_message_and_one_verified_webhook(
 async def test_two_senders_at_once_send_each_message_once(
     past: Past, outgoing: Outgoing, receiver: Receiver
 ) -> None:
-    import asyncio
-
     for number in range(12):
         await outgoing.add(f"hook-{number}", WEBHOOK, f"{receiver.url}/{number}")
     await lose_sight(past)
@@ -288,24 +289,20 @@ async def test_the_setting_makes_a_channel_by_itself(
 
 
 async def test_nothing_of_a_target_is_logged(
-    past: Past, outgoing: Outgoing, receiver: Receiver, capfd: pytest.CaptureFixture[str]
+    past: Past, outgoing: Outgoing, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import logging
+    await outgoing.add("team", SLACK, f"{receiver.url}/services/T0/B0/verysecrettoken")
+    await outgoing.add("pipeline", WEBHOOK, f"{receiver.url}/hook?token=verysecrettoken")
+    await lose_sight(past)
+    receiver.answers = [500, "die"]
 
-    from shared.logging import configure_logging
-
-    configure_logging(Settings(log_level="debug", _env_file=None), "test")  # type: ignore[call-arg]
-    try:
-        await outgoing.add("team", SLACK, f"{receiver.url}/services/T0/B0/verysecrettoken")
-        await outgoing.add("pipeline", WEBHOOK, f"{receiver.url}/hook?token=verysecrettoken")
-        await lose_sight(past)
-        receiver.answers = [500, "die"]
+    with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as logged:
         await outgoing.send()
         outgoing.clock.go_on(hours=1)
         await outgoing.send()
-    finally:
-        logging.basicConfig(force=True, level=logging.WARNING)
-    assert "verysecrettoken" not in "".join(capfd.readouterr())
+
+    assert [one["event"] for one in logged] == ["delivery.retried"] * 2 + ["delivery.delivered"] * 2
+    assert "verysecrettoken" not in caplog.text + str(logged)
     assert "verysecrettoken" not in "".join(one.last_error or "" for one in await outgoing.deliveries())
 
 

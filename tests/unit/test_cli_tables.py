@@ -64,7 +64,8 @@ def aggregate(**changed: Any) -> Json:
 def run(**changed: Any) -> Json:
     return {
         "id": RUN_ID, "kind": "adhoc", "state": "completed", "suite": "golden", "suite_version": 3,
-        "judge": None, "judge_version": None, "prompt": None, "prompt_version": None, "models": ["bright"], "repeats": 1, "sample": None,
+        "judge": None, "judge_version": None, "prompt": None, "prompt_version": None,
+        "models": ["bright"], "repeats": 1, "sample": None,
         "max_cost_usd": None, "spent_usd": 0.1, "labels": {}, "git_commit": None,
         "stop_reason": None, "error": None, "planned_pairs": 50, "created_at": "2026-11-21T03:59:30Z",
         "finished_at": "2026-11-21T04:01:30Z", "schedule": None, "night": None, "attempt": None,
