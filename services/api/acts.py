@@ -41,6 +41,7 @@ _HOW_CLOSED = {
     "baseline_accepted": "{by} accepted a new baseline",
     "recovered": "it recovered by itself",
     "outage_over": "the outage was over",
+    "left": "the schedule asks the model no more",
 }
 
 

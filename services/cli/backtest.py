@@ -21,6 +21,7 @@ KINDS = {
     "reminded": "reminder",
     "recovered": "recovered",
     "outage_over": "outage over",
+    "left": "asked no more",
 }
 
 commands = typer.Typer()

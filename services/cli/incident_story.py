@@ -20,6 +20,7 @@ _EVENTS = {
     "reminded": "reminded",
     "recovered": "recovered",
     "outage_over": "outage over",
+    "left": "asked no more",
     "acknowledged": "acknowledged",
     "resolved": "resolved",
     "dismissed": "dismissed as a false alarm",

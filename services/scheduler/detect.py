@@ -122,6 +122,7 @@ async def _see(
     sighting = see(
         after, entry, found, standings, histories,
         changed_controls=changed if control_findings else None,
+        asks_all=not sequence.places[-1].attempt,
     )  # fmt: skip
     await _keep(connection, sequence, sighting)
     if sighting.quarantined:

@@ -86,7 +86,7 @@ async def _tell(sight: Sight, move: Move, incident: Incident | None) -> None:
         case EventKind.REMINDED:
             await incidents.note_told(sight.connection, incident.id, sight.now)
             await _record(sight, incident.id, EventKind.REMINDED, {})
-        case EventKind.RECOVERED | EventKind.OUTAGE_OVER:
+        case EventKind.RECOVERED | EventKind.OUTAGE_OVER | EventKind.LEFT:
             await _close(sight, incident, task.event)
 
 

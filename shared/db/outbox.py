@@ -89,8 +89,8 @@ async def _read_parcels(connection: Connection, ids: Sequence[UUID]) -> list[Par
     rows = await connection.fetch(
         """
         SELECT d.id, d.kind, d.channel_id, c.kind AS channel_kind,
-               coalesce(c.target, r.callback_url) AS target, c.secret, c.former_secret, c.former_until, d.run_id, d.content, d.created_at,
-               d.attempts AS attempt, d.tries,
+               coalesce(c.target, r.callback_url) AS target, c.secret, c.former_secret, c.former_until,
+               d.run_id, d.content, d.created_at, d.attempts AS attempt, d.tries,
                EXISTS (SELECT 1 FROM delivery_attempts a
                        WHERE a.delivery_id = d.id AND a.outcome = 'unknown') AS is_perhaps_there
         FROM deliveries d LEFT JOIN channels c ON c.id = d.channel_id LEFT JOIN runs r ON r.id = d.run_id

@@ -206,7 +206,7 @@ class _Watch:
         if task.event is not None:
             place = len(self.entries)
             its.events.append(Event(place, self.entries[-1].night, task.event, findings, task.joined))
-        if task.event in (EventKind.RECOVERED, EventKind.OUTAGE_OVER):
+        if task.event in (EventKind.RECOVERED, EventKind.OUTAGE_OVER, EventKind.LEFT):
             its.incident = None
         elif task.event is EventKind.REMINDED and its.incident is not None:
             its.incident.told = self.entries[-1].night

@@ -69,7 +69,7 @@ def follow(move: Move, detections: Sequence[Detection], case: Case | None) -> Ta
             return Task(move.event, Evidence.TONIGHT, streams)
         case _ if case is None:
             return None
-        case EventKind.RECOVERED | EventKind.OUTAGE_OVER:
+        case EventKind.RECOVERED | EventKind.OUTAGE_OVER | EventKind.LEFT:
             return Task(move.event, Evidence.NONE, streams)
         case EventKind.JOINED:
             joined = tuple(name for name in streams if name not in case.streams)

@@ -18,13 +18,16 @@ class MonitorState(StrEnum):
 
 
 class Signal(StrEnum):
-    """What an entry, or a person, says to a monitor. UNMEASURED: too little was measured to tell."""
+    """What an entry, or a person, says to a monitor. UNMEASURED: too little was measured to tell; LEFT: the
+    night did not ask it any more.
+    """
 
     QUIET = "quiet"
     WATCHED = "watched"
     ALARM = "alarm"
     UNMEASURED = "unmeasured"
     RECOVERED = "recovered"
+    LEFT = "left"
     CLOSED = "closed"
     PAUSED = "paused"
     RESUMED = "resumed"
@@ -36,6 +39,7 @@ class EventKind(StrEnum):
     REMINDED = "reminded"
     RECOVERED = "recovered"
     OUTAGE_OVER = "outage_over"
+    LEFT = "left"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     DISMISSED = "dismissed"
@@ -67,21 +71,25 @@ _OK, _WATCH, _ALERT, _NO_DATA, _PAUSED = MonitorState
 TRANSITIONS: dict[MonitorState, dict[Signal, MonitorState]] = {
     _OK: {
         Signal.QUIET: _OK, Signal.WATCHED: _WATCH, Signal.ALARM: _ALERT, Signal.UNMEASURED: _NO_DATA,
-        Signal.RECOVERED: _OK, Signal.CLOSED: _OK, Signal.PAUSED: _PAUSED, Signal.RESUMED: _OK,
+        Signal.RECOVERED: _OK, Signal.LEFT: _OK, Signal.CLOSED: _OK,
+        Signal.PAUSED: _PAUSED, Signal.RESUMED: _OK,
     },
     _WATCH: {
         Signal.QUIET: _OK, Signal.WATCHED: _WATCH, Signal.ALARM: _ALERT, Signal.UNMEASURED: _NO_DATA,
-        Signal.RECOVERED: _OK, Signal.CLOSED: _OK, Signal.PAUSED: _PAUSED, Signal.RESUMED: _WATCH,
+        Signal.RECOVERED: _OK, Signal.LEFT: _OK, Signal.CLOSED: _OK,
+        Signal.PAUSED: _PAUSED, Signal.RESUMED: _WATCH,
     },
     # An alert outlasts quiet nights: the detector has had its say, and only recovery or a person ends it.
     _ALERT: {
         Signal.QUIET: _ALERT, Signal.WATCHED: _ALERT, Signal.ALARM: _ALERT, Signal.UNMEASURED: _ALERT,
-        Signal.RECOVERED: _OK, Signal.CLOSED: _OK, Signal.PAUSED: _PAUSED, Signal.RESUMED: _ALERT,
+        Signal.RECOVERED: _OK, Signal.LEFT: _OK, Signal.CLOSED: _OK,
+        Signal.PAUSED: _PAUSED, Signal.RESUMED: _ALERT,
     },
     # Data that are back and quiet end the lack of them.
     _NO_DATA: {
         Signal.QUIET: _OK, Signal.WATCHED: _WATCH, Signal.ALARM: _ALERT, Signal.UNMEASURED: _NO_DATA,
-        Signal.RECOVERED: _OK, Signal.CLOSED: _OK, Signal.PAUSED: _PAUSED, Signal.RESUMED: _NO_DATA,
+        Signal.RECOVERED: _OK, Signal.LEFT: _OK, Signal.CLOSED: _OK,
+        Signal.PAUSED: _PAUSED, Signal.RESUMED: _NO_DATA,
     },
     _PAUSED: dict.fromkeys(Signal, _PAUSED) | {Signal.RESUMED: _OK},
 }  # fmt: skip
@@ -131,6 +139,8 @@ def _event(
         return EventKind.OPENED if signal in (Signal.ALARM, Signal.UNMEASURED) else None
     if signal is Signal.ALARM:
         return EventKind.JOINED
+    if signal is Signal.LEFT:
+        return EventKind.LEFT
     if after in (_OK, _WATCH) and signal in (Signal.QUIET, Signal.WATCHED, Signal.RECOVERED):
         is_outage = outage or monitor.state is _NO_DATA
         return EventKind.OUTAGE_OVER if is_outage else EventKind.RECOVERED

@@ -22,6 +22,7 @@ _EVENTS = {
     EventKind.REMINDED: "Still open",
     EventKind.RECOVERED: "Recovered",
     EventKind.OUTAGE_OVER: "Outage over",
+    EventKind.LEFT: "Asked no more",
     EventKind.ACKNOWLEDGED: "Acknowledged",
     EventKind.RESOLVED: "Resolved",
     EventKind.DISMISSED: "Dismissed as a false alarm",
@@ -33,6 +34,7 @@ _GATHERED = {
     EventKind.REMINDED: "are still open",
     EventKind.RECOVERED: "recovered",
     EventKind.OUTAGE_OVER: "can be measured again",
+    EventKind.LEFT: "are asked no more",
 }
 _WHOLE_STORY = frozenset({EventKind.OPENED, EventKind.JOINED, EventKind.REMINDED})
 
@@ -127,6 +129,8 @@ def _tell_end(alert: Alert) -> Iterator[str]:
             yield f"Its scores are back where they were before. {_open_for(alert)}"
         case EventKind.OUTAGE_OVER:
             yield f"It can be measured again, and answers as before. {_open_for(alert)}"
+        case EventKind.LEFT:
+            yield f"The schedule asks it no more, so nothing is known of it from now on. {_open_for(alert)}"
         case EventKind.ACKNOWLEDGED:
             yield f"{alert.by} looks after it; the incident stays open."
         case EventKind.RESOLVED:

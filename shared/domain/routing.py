@@ -23,6 +23,7 @@ ENDS = frozenset(
     {
         EventKind.RECOVERED,
         EventKind.OUTAGE_OVER,
+        EventKind.LEFT,
         EventKind.RESOLVED,
         EventKind.DISMISSED,
         EventKind.BASELINE_ACCEPTED,

@@ -84,12 +84,14 @@ def see(
     histories: Mapping[str, History],
     *,
     changed_controls: Sequence[str] | None = None,
+    asks_all: bool = False,
 ) -> Sighting:
     """Follow up on an entry that was folded in.
 
     `histories`: those that
     `needs_history` asked for, this entry included.
-    `changed_controls`: None without a control.
+    `changed_controls`: None without a control. `asks_all`: a model that is not in it
+    is asked no more.
     """
     number = after.entries
     fold, found = after, _by_model(detections)
@@ -114,6 +116,8 @@ def see(
                 moves.append(move(standing.monitor, Signal.RECOVERED, outage=was_outage))
                 continue
         moves.append(move(standing.monitor, signal, needs_reminder=standing.needs_reminder))
+    if asks_all:
+        moves += _moves_of_those_that_left(entry, standings)
     moves += _judge_moves(detections, standings)
     moves += _harness_moves(changed_controls, standings)
     kept = [one for one in detections if one.model not in redetected or one.subject is not Subject.MODEL]
@@ -134,6 +138,15 @@ def _signal(streams: Sequence[Detection], *, is_measured: bool) -> Signal:
     if Outcome.ALARM in outcomes:
         return Signal.ALARM
     return Signal.WATCHED if Outcome.WATCHED in outcomes else Signal.QUIET
+
+
+def _moves_of_those_that_left(entry: Entry, standings: Standings) -> list[Move]:
+    """Nobody hears of a model any more that the nights do not ask: its open incident ends."""
+    return [
+        move(standing.monitor, Signal.LEFT)
+        for (subject, model), standing in standings.items()
+        if subject is Subject.MODEL and model not in entry.models and standing.monitor.has_open_incident
+    ]
 
 
 def _ended_outage(after: Fold, model: str, history: History | None) -> tuple[int, ...]:

@@ -143,6 +143,17 @@ async def test_an_incident_closes_when_the_model_is_back(past: Past) -> None:
     assert await is_what_a_refold_says(past)
 
 
+async def test_an_incident_of_a_model_that_is_asked_no_more_is_over(past: Past) -> None:
+    await past.live(12, dropping("dim", 10, 0.3))
+    [incident] = await past.incidents()
+    assert (incident.model, incident.status) == ("dim", "open")
+    past.models = ["bright"]
+    await past.live(2)
+    [incident] = await past.incidents()
+    assert (incident.status, incident.resolution) == ("closed", "left")
+    assert [kind for _, kind in await past.events()].count("left") == 1
+
+
 async def test_a_run_that_was_broken_off_is_seen_and_changes_nothing(past: Past) -> None:
     await past.live(5)
     before = await exactly(past)

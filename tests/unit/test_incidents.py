@@ -8,11 +8,11 @@ from shared.domain.incidents import TRANSITIONS, EventKind, Monitor, MonitorStat
 OK, WATCH, ALERT, NO_DATA, PAUSED = MonitorState
 # The state after a signal, in the order of the signals' definition.
 TABLE = {
-    OK: (OK, WATCH, ALERT, NO_DATA, OK, OK, PAUSED, OK),
-    WATCH: (OK, WATCH, ALERT, NO_DATA, OK, OK, PAUSED, WATCH),
-    ALERT: (ALERT, ALERT, ALERT, ALERT, OK, OK, PAUSED, ALERT),
-    NO_DATA: (OK, WATCH, ALERT, NO_DATA, OK, OK, PAUSED, NO_DATA),
-    PAUSED: (PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, OK),
+    OK: (OK, WATCH, ALERT, NO_DATA, OK, OK, OK, PAUSED, OK),
+    WATCH: (OK, WATCH, ALERT, NO_DATA, OK, OK, OK, PAUSED, WATCH),
+    ALERT: (ALERT, ALERT, ALERT, ALERT, OK, OK, OK, PAUSED, ALERT),
+    NO_DATA: (OK, WATCH, ALERT, NO_DATA, OK, OK, OK, PAUSED, NO_DATA),
+    PAUSED: (PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, PAUSED, OK),
 }
 
 
@@ -63,6 +63,12 @@ def test_an_alert_is_told_at_its_edges_alone() -> None:
     assert [one.event for one in told] == [
         None, EventKind.OPENED, None, None, None, EventKind.RECOVERED, None,
     ]  # fmt: skip
+
+
+def test_what_is_asked_no_more_ends_its_incident_and_no_other() -> None:
+    told = move(watched(ALERT, is_open=True), Signal.LEFT)
+    assert (told.after, told.event) == (OK, EventKind.LEFT)
+    assert move(watched(WATCH), Signal.LEFT).event is None
 
 
 def test_another_alarm_joins_what_is_open() -> None:

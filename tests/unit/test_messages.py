@@ -116,6 +116,7 @@ def test_missing_answers_are_told_as_such_and_without_statistics() -> None:
         (EventKind.REMINDED, "Still open: atlas-large", "opened on 2026-01-12, 7 days ago."),
         (EventKind.RECOVERED, "Recovered: atlas-large", "back where they were before"),
         (EventKind.OUTAGE_OVER, "Outage over: atlas-large", "can be measured again"),
+        (EventKind.LEFT, "Asked no more: atlas-large", "nothing is known of it from now on"),
         (EventKind.ACKNOWLEDGED, "Acknowledged: atlas-large", "Ada looks after it"),
         (EventKind.RESOLVED, "Resolved: atlas-large", "Ada closed it: its cause is gone."),
         (EventKind.DISMISSED, "Dismissed as a false alarm: atlas-large", "Ada closed it as a false alarm."),

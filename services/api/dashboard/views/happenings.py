@@ -14,6 +14,7 @@ TOLD = {
     EventKind.REMINDED: "Still open; people were reminded.",
     EventKind.RECOVERED: "Recovered: the last three nights are as those before. Closed.",
     EventKind.OUTAGE_OVER: "The outage is over. Its nights are set aside. Closed.",
+    EventKind.LEFT: "The schedule asks this model no more. Closed.",
     EventKind.ACKNOWLEDGED: "Acknowledged by {by}.",
     EventKind.RESOLVED: "Resolved by {by}.",
     EventKind.DISMISSED: "Dismissed as a false alarm by {by}.",
