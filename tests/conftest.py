@@ -8,10 +8,15 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from services.standalone import postgres, valkey
 from shared.db.migrate import migrate
+
+# How fast examples are made says how busy the machine is, and nothing of what is tested.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 TEMPLATE = "migrated"
 # A test's data need not outlive the power supply.

@@ -47,7 +47,7 @@ async def test_a_models_limit_holds_over_all_workers(redis: ArqRedis, run_id: Ru
     assert sorted(floor.ended) == sorted((model, i) for model in limits for i in range(300))
     assert floor.peak == limits
     assert all(worker.jobs_complete for worker in workers)
-    assert [key for key in await redis.keys() if not key.startswith(b"driftwarden:worker:")] == []
+    assert [key for key in await redis.keys() if not key.startswith(b"driftwarden:worker")] == []
 
 
 async def test_a_limit_of_zero_pauses_a_model_until_it_is_raised(redis: ArqRedis, run_id: RunId) -> None:
