@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
 
+from services.api.desk import Desk
 from services.api.lookup import find_run, find_suite
 from services.api.problems import Problem
 from services.api.rankings import RankingShelf
@@ -32,9 +33,16 @@ class Board:
 
 
 async def read_board(
-    connection: Connection, shelf: RankingShelf, suite: str | None, category: str, run: UUID | None = None
+    connection: Connection,
+    desk: Desk,
+    shelf: RankingShelf,
+    suite: str | None,
+    category: str,
+    run: UUID | None = None,
 ) -> Board:
     """Read each model's newest completed run of a suite (None: of the newest run's), or one run alone.
+
+    A control has no place on it: its scores say nothing.
 
     Raises:
         NotFound: there is no such suite or run.
@@ -45,6 +53,7 @@ async def read_board(
         suite, measured = await _read_run(connection, run, suite, category)
     else:
         suite, measured = await _read_newest(connection, suite, category)
+    measured = [each for each in measured if each.model not in desk.catalogue.controls()]
     facts = [(each.run_id, each.model) for each in measured]
     rankings = await shelf.read(connection, facts, [category])
     return Board(suite, category, measured, rankings[category])

@@ -50,6 +50,11 @@ async def test_models_whose_intervals_overlap_share_their_places(api: Api) -> No
     assert [(each["n"], each["coverage"], each["note"]) for each in items] == [(100, 1.0, None)] * 4
 
 
+async def test_a_control_has_no_place_on_the_board(api: Api) -> None:
+    await import_rows(api, *make_rows(3, model="echo"), *make_rows(2, 1, model="bright"))
+    assert [row["model"] for row in (await board(api))["items"]] == ["bright"]
+
+
 async def test_equal_accuracy_is_an_equal_rank(api: Api) -> None:
     scores = {"b": (2, 2), "a": (2, 2), "c": (1, 3)}
     await import_rows(

@@ -115,7 +115,7 @@ async def test_a_run_by_hand_is_told_alike_everywhere(faces: Faces) -> None:
         told[name] = by_model(stats["top_models"])
     chosen = await faces.chosen(await faces.suite_of(run_id))
     async with faces.api.desk.connection() as connection:
-        page = await read_unwatched(connection, RankingShelf(), chosen, ())
+        page = await read_unwatched(connection, faces.api.desk, RankingShelf(), chosen, ())
     told["dashboard"] = {row.model: row.accuracy for row in page.standings}
 
     assert_same(told, {model: each.accuracy for model, each in (await here.totals(run_id)).items()})

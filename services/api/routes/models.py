@@ -45,7 +45,7 @@ async def show_leaderboard(
     A rank is the range of places that comparing every two models on the questions of both leaves open.
     """
     async with desk.connection() as connection:
-        board = await read_board(connection, shelf, suite, category, run)
+        board = await read_board(connection, desk, shelf, suite, category, run)
     return {"suite": board.suite, "category": category, "items": list_standings(board)}
 
 
@@ -68,7 +68,7 @@ async def recommend_model(
 ) -> Any:
     """Recommend a model for each need, by each one's newest completed run of a suite, with the reason."""
     async with desk.connection() as connection:
-        board = await read_board(connection, shelf, suite, category)
+        board = await read_board(connection, desk, shelf, suite, category)
         open_incidents = await read_open_incidents(connection, board.suite) if board.suite else {}
     return describe_recommendation(board, recommend_of(board, open_incidents, loss))
 

@@ -37,5 +37,7 @@ async def show_home(
             home = await read_home(connection, visit.desk, chosen, datasets, page, datetime.now(UTC))
             if home is not None:
                 return await visit.show("home.html", home)
-        unwatched = await read_unwatched(connection, visit.request.state.rankings, chosen, datasets)
+        unwatched = await read_unwatched(
+            connection, visit.desk, visit.request.state.rankings, chosen, datasets
+        )
     return await visit.show("unwatched.html", unwatched)

@@ -73,7 +73,7 @@ async def read_contest(
     connection: Connection, desk: Desk, shelf: RankingShelf, chosen: Chosen, loss: float
 ) -> Contest:
     suite = chosen.suite.name
-    board = await read_board(connection, shelf, suite, chosen.category)
+    board = await read_board(connection, desk, shelf, suite, chosen.category)
     facts = [(one.run_id, one.model) for one in board.measured]
     by_category = await measurements.read_categories(connection, facts)
     categories = sorted({one.category for one in by_category})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.api.dashboard.views.choices import Chosen, Filters
+from services.api.desk import Desk
 from services.api.leaderboard import list_standings, read_board
 from services.api.rankings import RankingShelf
 from services.api.schemas.models import Standing
@@ -25,9 +26,9 @@ class Unwatched:
 
 
 async def read_unwatched(
-    connection: Connection, shelf: RankingShelf, chosen: Chosen, datasets: Sequence[Dataset]
+    connection: Connection, desk: Desk, shelf: RankingShelf, chosen: Chosen, datasets: Sequence[Dataset]
 ) -> Unwatched:
-    standings = list_standings(await read_board(connection, shelf, chosen.suite.name, chosen.category))
+    standings = list_standings(await read_board(connection, desk, shelf, chosen.suite.name, chosen.category))
     lowest = min((one.accuracy_lower for one in standings if one.accuracy_lower is not None), default=0.0)
     return Unwatched(
         chosen.filters, chosen.suite.name, chosen.schedule.name if chosen.schedule else "", chosen.category,
