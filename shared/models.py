@@ -127,6 +127,10 @@ class Catalogue:
         entry = self.entries.get(name)
         return entry.max_parallel_requests if entry else None
 
+    def is_control(self, name: str) -> bool:
+        entry = self.entries.get(name)
+        return entry is not None and entry.is_control
+
     def resolve(self, name: str) -> ModelEntry:
         """The entry of that name, else the `provider/model` string itself; list prices where none are stated.
 

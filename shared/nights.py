@@ -115,7 +115,7 @@ async def check_terms(connection: Connection, catalogue: Catalogue, terms: Sched
         InvalidInput: it could not; the field says why.
     """
     watched = choose_models(catalogue, terms.models)
-    if not any(_is_watched(catalogue, model) for model in watched):
+    if all(catalogue.is_control(model) for model in watched):
         raise InvalidInput("models", "names controls only.", "Name a model to watch; controls come along.")
     controls = catalogue.controls()
     order = Order(
@@ -154,11 +154,7 @@ def _count_watched(catalogue: Catalogue, terms: ScheduleTerms) -> int:
         models = terms.models or choose_models(catalogue, None)
     except InvalidInput:
         return 0
-    return sum(_is_watched(catalogue, model) for model in models)
-
-
-def _is_watched(catalogue: Catalogue, model: str) -> bool:
-    return model not in catalogue.controls()
+    return sum(not catalogue.is_control(model) for model in models)
 
 
 async def _read(connection: Connection, run_id: RunId | None) -> Run:

@@ -139,7 +139,7 @@ async def _find_entries(
     connection: Connection, desk: Desk, schedule: Schedule, model: str, night: date, attempt: int
 ) -> list[Place]:
     """The entries of a night that asked a model: one, or several where imports of one date are linked."""
-    if model in desk.catalogue.controls():
+    if desk.catalogue.is_control(model):
         raise InvalidInput("model", f"{model!r} is a control: its scores are not watched.", "Name a model.")
     places = await sequences.list_places(connection, schedule.id)
     there = [place for place in places if (place.night, place.attempt) == (night, attempt)]

@@ -53,7 +53,7 @@ async def read_board(
         suite, measured = await _read_run(connection, run, suite, category)
     else:
         suite, measured = await _read_newest(connection, suite, category)
-    measured = [each for each in measured if each.model not in desk.catalogue.controls()]
+    measured = [each for each in measured if not desk.catalogue.is_control(each.model)]
     facts = [(each.run_id, each.model) for each in measured]
     rankings = await shelf.read(connection, facts, [category])
     return Board(suite, category, measured, rankings[category])

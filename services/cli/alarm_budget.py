@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from services.cli.help import examples
 from services.cli.numbers import NOT_MEASURED, count, many, moment
 from services.cli.options import AsJson
-from services.cli.render import sentence, show, show_json, table
+from services.cli.render import sentence, show_answer, table
 from services.cli.server import Json, connect
 
 commands = typer.Typer()
@@ -35,10 +35,7 @@ def alarm_budget(
         if nights is not None:
             client.put("/alarm-budget", {"nights_per_false_alarm": nights})
         budget = client.get("/alarm-budget", suite=suite)
-    if as_json:
-        show_json(budget)
-    else:
-        show(*describe_budget(budget))
+    show_answer(budget, describe_budget, as_json)
 
 
 def describe_budget(budget: Json) -> Iterator[RenderableType]:

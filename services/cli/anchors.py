@@ -12,7 +12,7 @@ from services.cli.failures import Refused
 from services.cli.help import examples
 from services.cli.numbers import count, many, moment, score, share
 from services.cli.options import AsJson, Limit
-from services.cli.render import facts, more, sentence, show, show_json, table
+from services.cli.render import facts, more, sentence, show, show_answer, show_json, table
 from services.cli.server import Json, connect
 
 HEADS = ("id", "score")
@@ -71,10 +71,7 @@ def list_anchors(suite: Suite, limit: Limit = 50, as_json: AsJson = False) -> No
     """List a suite's anchors: what was asked and answered, the judge's score, and a person's."""
     with connect() as client:
         page = client.list_items("/anchors", limit, suite=suite)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_anchors(page))
+    show_answer(page, describe_anchors, as_json)
 
 
 @commands.command("label", epilog=examples("anchors label 17 1", "anchors label --file labels.csv"))
@@ -137,10 +134,7 @@ def show_agreement(suite: Suite, as_json: AsJson = False) -> None:
     """Tell how far the judge agrees with people, on the anchors that people have labelled."""
     with connect() as client:
         agreement = client.get("/anchors/agreement", suite=suite)
-    if as_json:
-        show_json(agreement)
-    else:
-        show(*describe_agreement(agreement))
+    show_answer(agreement, describe_agreement, as_json)
 
 
 def describe_set(stored: Json) -> RenderableType:

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from services.cli.help import MANAGE, examples
 from services.cli.numbers import moment
 from services.cli.options import AsJson, Limit
-from services.cli.render import more, sentence, show, show_json, table
+from services.cli.render import more, sentence, show_answer, table
 from services.cli.server import Json, connect
 
 commands = typer.Typer()
@@ -42,10 +42,7 @@ def audit(
         page = client.list_items(
             "/audit", limit, actor=actor, act=act, subject=subject, since=since, until=until
         )
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_audit(page))
+    show_answer(page, describe_audit, as_json)
 
 
 def describe_audit(page: Json) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ from services.cli.failures import Refused
 from services.cli.help import LOOK, examples
 from services.cli.numbers import many, points, share
 from services.cli.options import AsJson
-from services.cli.render import busy, sentence, show, show_json, table
+from services.cli.render import busy, sentence, show_answer, table
 from services.cli.server import Json, connect
 
 PATIENCE_SECONDS = 900.0
@@ -63,10 +63,7 @@ def backtest(
     body = {name: value for name, value in asked.items() if value is not None}
     with connect() as client, busy("Going over history …"):
         found = client.post("/backtest", body, answer_seconds=PATIENCE_SECONDS)
-    if as_json:
-        show_json(found)
-    else:
-        show(*describe_backtest(found))
+    show_answer(found, describe_backtest, as_json)
 
 
 def describe_backtest(found: Json) -> Iterator[RenderableType]:

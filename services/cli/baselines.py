@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from services.cli.help import examples
 from services.cli.numbers import moment
 from services.cli.options import AsJson
-from services.cli.render import sentence, show, show_json, table
+from services.cli.render import sentence, show, show_answer, show_json, table
 from services.cli.server import Json, connect
 
 commands = typer.Typer(
@@ -32,10 +32,7 @@ def list_baselines(
     """List the baselines that people have pinned. All other models have the first seven nights of theirs."""
     with connect() as client:
         page = client.list_items("/baselines", 10_000, schedule=schedule, model=model)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_baselines(page))
+    show_answer(page, describe_baselines, as_json)
 
 
 @commands.command("set")

@@ -12,7 +12,7 @@ from services.cli.failures import Refused
 from services.cli.help import examples
 from services.cli.numbers import NOT_MEASURED
 from services.cli.options import AsJson
-from services.cli.render import sentence, show, show_json, table, tell
+from services.cli.render import sentence, show_answer, show_json, table, tell
 from services.cli.server import Json, connect, segment
 
 WAIT_SECONDS = 25.0
@@ -51,10 +51,7 @@ def list_channels(as_json: AsJson = False) -> None:
     """List all channels. Of where they lead, only a hint is shown."""
     with connect() as client:
         page = client.list_items("/channels", 10_000)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_channels(page))
+    show_answer(page, describe_channels, as_json)
 
 
 @commands.command(

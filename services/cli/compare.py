@@ -8,7 +8,7 @@ from services.cli.comparison import describe_comparison
 from services.cli.help import LOOK, examples
 from services.cli.ids import find_run
 from services.cli.options import AsJson
-from services.cli.render import show, show_json
+from services.cli.render import show_answer
 from services.cli.server import connect
 
 commands = typer.Typer()
@@ -51,7 +51,4 @@ def compare(
             candidate_model=candidate_model,
             margin=margin,
         )
-    if as_json:
-        show_json(comparison)
-    else:
-        show(*describe_comparison(comparison))
+    show_answer(comparison, describe_comparison, as_json)

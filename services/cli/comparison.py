@@ -23,10 +23,10 @@ def describe_comparison(comparison: Json) -> Iterator[RenderableType]:
     findings = JUDGES_FINDINGS if comparison["same_answers"] else FINDINGS
     yield table(
         ["~model", *DIFFERENCE_HEADS, "so"],
-        [[_name_model(model), *_write_difference(model), findings[model["verdict"]]] for model in models],
+        [[_name_model(model), *write_difference(model), findings[model["verdict"]]] for model in models],
     )
     categories = [
-        [_name_model(model), category["category"], *_write_difference(category)]
+        [_name_model(model), category["category"], *write_difference(category)]
         for model in models
         for category in model["categories"]
         if category["is_worse"] or len(models) == 1
@@ -90,7 +90,8 @@ def _name_model(model: Json) -> str:
     return str(after) if before == after else f"{before} → {after}"
 
 
-def _write_difference(compared: Json) -> list[str]:
+def write_difference(compared: Json) -> list[str]:
+    """Before, after, points, interval, broke, fixed."""
     return [
         share(compared["baseline_accuracy"]),
         share(compared["candidate_accuracy"]),

@@ -10,7 +10,7 @@ from services.cli.help import examples
 from services.cli.ids import find_delivery, find_incident, shorten
 from services.cli.numbers import NOT_MEASURED, moment
 from services.cli.options import AsJson, Limit
-from services.cli.render import facts, more, sentence, show, show_json, state, table, tell
+from services.cli.render import facts, more, sentence, show_answer, show_json, state, table, tell
 from services.cli.server import Json, connect
 
 commands = typer.Typer(
@@ -50,10 +50,7 @@ def list_deliveries(
     with connect() as client:
         about = find_incident(client, incident) if incident else None
         page = client.list_items("/deliveries", limit, state=in_state, channel=channel, incident=about)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_deliveries(page))
+    show_answer(page, describe_deliveries, as_json)
 
 
 @commands.command("show")
@@ -61,10 +58,7 @@ def show_delivery(delivery: DeliveryId, as_json: AsJson = False) -> None:
     """Show a delivery and every attempt at it."""
     with connect() as client:
         found = client.get(f"/deliveries/{find_delivery(client, delivery)}")
-    if as_json:
-        show_json(found)
-    else:
-        show(*describe_delivery(found))
+    show_answer(found, describe_delivery, as_json)
 
 
 @commands.command("replay")

@@ -13,7 +13,7 @@ from services.cli.help import LOOK, examples
 from services.cli.ids import shorten
 from services.cli.numbers import NOT_MEASURED, interval, ordinal, share
 from services.cli.options import AsJson, Limit
-from services.cli.render import Cell, more, sentence, show, show_json, state, table
+from services.cli.render import Cell, more, sentence, show_answer, state, table
 from services.cli.server import Json, connect
 from shared.domain.wording import name_stream, tell_budget
 
@@ -66,10 +66,7 @@ def drift(
         return
     with connect() as client:
         answer = client.get("/drift", schedule=schedule, model=model, stream=stream)
-    if as_json:
-        show_json(answer)
-    else:
-        show(*describe_standings(answer))
+    show_answer(answer, describe_standings, as_json)
 
 
 def _show_history(
@@ -82,10 +79,7 @@ def _show_history(
             "/drift/history", limit,
             schedule=schedule or _find_schedule(client, model), model=model, stream=stream,
         )  # fmt: skip
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_history(page))
+    show_answer(page, describe_history, as_json)
 
 
 def _find_schedule(client: "Client", model: str) -> str:

@@ -10,7 +10,7 @@ from services.cli.help import examples
 from services.cli.ids import find_incident
 from services.cli.incident_story import describe_incidents, tell_story
 from services.cli.options import AsJson, Limit
-from services.cli.render import show, show_json, tell
+from services.cli.render import show, show_answer, show_json, tell
 from services.cli.server import connect
 
 SHOW = "show"
@@ -59,10 +59,7 @@ def incidents(
         return
     with connect() as client:
         page = client.list_items("/incidents", limit, status=status, schedule=schedule, model=model)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_incidents(page))
+    show_answer(page, describe_incidents, as_json)
 
 
 @commands.command(SHOW)

@@ -12,7 +12,7 @@ from services.cli.failures import Refused
 from services.cli.help import examples
 from services.cli.numbers import count, moment
 from services.cli.options import AsJson
-from services.cli.render import sentence, show, show_json, table
+from services.cli.render import sentence, show, show_answer, show_json, table
 from services.cli.server import Json, connect
 
 commands = typer.Typer(
@@ -28,10 +28,7 @@ def list_judges(as_json: AsJson = False) -> None:
     """List all judges. A changed prompt, model or parameter makes a new version of the judge."""
     with connect() as client:
         page = client.list_items("/judges", 10_000)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_judges(page))
+    show_answer(page, describe_judges, as_json)
 
 
 @commands.command("create", epilog=examples("judges create strict --model openai/gpt-4o --prompt strict.txt"))

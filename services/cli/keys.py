@@ -13,7 +13,7 @@ from services.cli.failures import Refused, Unreachable
 from services.cli.help import examples
 from services.cli.numbers import moment
 from services.cli.options import AsJson
-from services.cli.render import show, show_json, table, tell
+from services.cli.render import show_answer, show_json, table, tell
 from services.cli.server import Json, connect, segment
 
 commands = typer.Typer(
@@ -108,10 +108,7 @@ def list_keys(as_json: AsJson = False) -> None:
     """List all keys, those that have ended included. The keys themselves are not stored."""
     with connect() as client:
         page = client.list_items("/keys", 10_000)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_keys(page))
+    show_answer(page, describe_keys, as_json)
 
 
 @commands.command("revoke")

@@ -9,8 +9,13 @@ from rich.console import RenderableType
 from services.cli.help import LOOK, MANAGE, examples
 from services.cli.leaderboard import describe_history, describe_leaderboard
 from services.cli.numbers import NOT_MEASURED, seconds
-from services.cli.options import AsJson, Limit
-from services.cli.render import busy, show, show_json, table
+from services.cli.options import (
+    AsJson,
+    Category,
+    Limit,
+    SuiteOfNewestRun,
+)
+from services.cli.render import busy, show_answer, table
 from services.cli.server import Json, connect
 
 # The server gives up on a model after 90 s.
@@ -21,13 +26,8 @@ commands = typer.Typer()
 
 @commands.command(rich_help_panel=LOOK, epilog=examples("models", "models --suite golden --category math"))
 def models(
-    suite: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which suite [default: that of the newest completed run]."),
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this category [default: the whole suite].")
-    ] = None,
+    suite: SuiteOfNewestRun = None,
+    category: Category = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="Only what this run measured.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,10 +38,7 @@ def models(
     """
     with connect() as client:
         board = client.get("/models", suite=suite, category=category, run=run)
-    if as_json:
-        show_json(board)
-    else:
-        show(*describe_leaderboard(board))
+    show_answer(board, describe_leaderboard, as_json)
 
 
 @commands.command(
@@ -51,19 +48,14 @@ def models(
 def history(
     model: Annotated[str, typer.Option(metavar="MODEL", help="Which model.")],
     suite: Annotated[str | None, typer.Option(metavar="NAME", help="Only runs of this suite.")] = None,
-    category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this category [default: the whole suite].")
-    ] = None,
+    category: Category = None,
     limit: Limit = 30,
     as_json: AsJson = False,
 ) -> None:
     """Show how one model has done, run by run."""
     with connect() as client:
         past = client.list_items("/models/history", limit, model=model, suite=suite, category=category)
-    if as_json:
-        show_json(past)
-    else:
-        show(*describe_history(past))
+    show_answer(past, describe_history, as_json)
 
 
 @commands.command(
@@ -83,10 +75,7 @@ def check_models(
         found = client.post(
             "/models:check", {"models": models} if models else {}, answer_seconds=CHECK_SECONDS
         )
-    if as_json:
-        show_json(found)
-    else:
-        show(*describe_check(found))
+    show_answer(found, describe_check, as_json)
     if not all(item["ok"] for item in found["items"]):
         raise typer.Exit(1)
 

@@ -24,6 +24,23 @@ PromptName = Annotated[
 Repeats = Annotated[
     int | None, typer.Option(metavar="N", help="How often each question is asked [default: 1].")
 ]
+Sample = Annotated[
+    int | None, typer.Option(metavar="N", help="Ask only so many questions, spread over the categories.")
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="KEY=VALUE", help="Remember this with the run; repeat for more."),
+]
+GitCommit = Annotated[
+    str | None,
+    typer.Option(metavar="SHA", help="The commit measured [default: HEAD of the working folder]."),
+]
+SuiteOfNewestRun = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Which suite [default: that of the newest completed run].")
+]
+Category = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only this category [default: the whole suite].")
+]
 AllowSelfJudging = Annotated[
     bool, typer.Option("--allow-self-judging", help="Let a model judge its own answers.")
 ]

@@ -12,7 +12,7 @@ from services.cli.failures import Refused
 from services.cli.help import examples
 from services.cli.numbers import count, moment, plain
 from services.cli.options import AsJson
-from services.cli.render import facts, sentence, show, show_json, table
+from services.cli.render import facts, sentence, show, show_answer, show_json, table
 from services.cli.server import Json, connect
 
 SUFFIXES = (".txt", ".md", ".json", ".yaml", ".yml")
@@ -37,10 +37,7 @@ def list_prompts(as_json: AsJson = False) -> None:
     """List all prompts with their versions."""
     with connect() as client:
         page = client.list_items("/prompts", 10_000)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_prompts(page))
+    show_answer(page, describe_prompts, as_json)
 
 
 @commands.command("show")
@@ -83,10 +80,7 @@ def add_prompt(
     body = read_prompt(name, file, variables or ())
     with connect() as client:
         stored = client.post("/prompts", body)
-    if as_json:
-        show_json(stored)
-    else:
-        show(*describe_prompt(stored))
+    show_answer(stored, describe_prompt, as_json)
 
 
 def read_prompt(name: str, file: Path, variables: Any = ()) -> Json:

@@ -8,8 +8,12 @@ from rich.console import RenderableType
 
 from services.cli.help import LOOK, examples
 from services.cli.numbers import NOT_MEASURED, plain
-from services.cli.options import AsJson
-from services.cli.render import sentence, show, show_json, table
+from services.cli.options import (
+    AsJson,
+    Category,
+    SuiteOfNewestRun,
+)
+from services.cli.render import sentence, show_answer, table
 from services.cli.server import Json, connect
 
 NEEDS = {
@@ -24,13 +28,8 @@ commands = typer.Typer()
 
 @commands.command(rich_help_panel=LOOK, epilog=examples("recommend", "recommend --suite golden --loss 0.05"))
 def recommend(
-    suite: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which suite [default: that of the newest completed run]."),
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this category [default: the whole suite].")
-    ] = None,
+    suite: SuiteOfNewestRun = None,
+    category: Category = None,
     loss: Annotated[
         float | None,
         typer.Option(
@@ -46,10 +45,7 @@ def recommend(
     """
     with connect() as client:
         advice = client.get("/recommendation", suite=suite, category=category, loss=loss)
-    if as_json:
-        show_json(advice)
-    else:
-        show(*describe_recommendation(advice))
+    show_answer(advice, describe_recommendation, as_json)
 
 
 def describe_recommendation(advice: Json) -> Iterator[RenderableType]:

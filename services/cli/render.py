@@ -4,9 +4,9 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from services.cli.numbers import plain
 
+T = TypeVar("T")
 Cell: TypeAlias = str | Text
 
 # In a pipe nothing is wrapped: one row is one line.
@@ -83,6 +84,14 @@ def show(*parts: RenderableType) -> None:
 
 def show_json(answer: Any) -> None:
     print(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def show_answer(answer: T, describe: Callable[[T], Iterable[RenderableType]], as_json: bool) -> None:
+    """Print what the API answered: as it came, or described for people."""
+    if as_json:
+        show_json(answer)
+    else:
+        show(*describe(answer))
 
 
 def tell(line: str) -> None:

@@ -15,7 +15,7 @@ from services.cli.help import LOOK, MANAGE, examples
 from services.cli.ids import find_run
 from services.cli.numbers import NOT_MEASURED, count, many, score
 from services.cli.options import AsJson, Limit, RunArgument
-from services.cli.render import sentence, show, show_json, table, tell
+from services.cli.render import sentence, show_answer, table, tell
 from services.cli.server import Json, connect, segment
 
 IMPORT_SECONDS = 900.0
@@ -65,10 +65,7 @@ def results(
             f"/runs/{segment(find_run(client, run))}/results", limit,
             model=model, category=category, state=state, question=question, passed=passed, text=text,
         )  # fmt: skip
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_results(page))
+    show_answer(page, describe_results, as_json)
 
 
 @commands.command(
@@ -134,10 +131,7 @@ def import_results(
     with connect() as client, _open_with_progress(file) as content:
         chunks = iter(lambda: content.read(CHUNK_BYTES), b"")
         answer = client.upload("/results:import", chunks, answer_seconds=IMPORT_SECONDS, continues=continues)
-    if as_json:
-        show_json(answer)
-    else:
-        show(*describe_import(answer))
+    show_answer(answer, describe_import, as_json)
 
 
 def describe_results(page: Json) -> Iterator[RenderableType]:

@@ -7,7 +7,7 @@ import typer
 from services.cli.help import LOOK, MEASURE, examples
 from services.cli.ids import find_run
 from services.cli.options import AsJson, Limit, RunArgument
-from services.cli.render import show, show_json, tell
+from services.cli.render import show_answer, show_json, tell
 from services.cli.run_tables import describe_run, describe_runs
 from services.cli.server import connect, segment
 
@@ -30,10 +30,7 @@ def runs(
     """List runs, newest first."""
     with connect() as client:
         page = client.list_items("/runs", limit, state=state, suite=suite, model=model)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_runs(page))
+    show_answer(page, describe_runs, as_json)
 
 
 @commands.command("show", rich_help_panel=LOOK)
@@ -41,10 +38,7 @@ def show_run(run: RunArgument, as_json: AsJson = False) -> None:
     """Show one run: its progress, in the end its results."""
     with connect() as client:
         detail = client.get(f"/runs/{segment(find_run(client, run))}")
-    if as_json:
-        show_json(detail)
-    else:
-        show(*describe_run(detail))
+    show_answer(detail, describe_run, as_json)
 
 
 @commands.command(rich_help_panel=MEASURE)

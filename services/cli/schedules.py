@@ -11,7 +11,7 @@ from rich.text import Text
 from services.cli.help import examples
 from services.cli.numbers import NOT_MEASURED, count, many, moment, ordinal, usd
 from services.cli.options import AsJson, JudgeOfModelsFile, Limit, Models, Repeats, Wait
-from services.cli.render import facts, more, sentence, show, show_json, state, table, tell
+from services.cli.render import facts, more, sentence, show, show_answer, show_json, state, table, tell
 from services.cli.server import Json, connect, segment
 from services.cli.submit import announce, wait_and_show
 
@@ -46,10 +46,7 @@ def list_schedules(as_json: AsJson = False) -> None:
     """List all schedules with their last nights."""
     with connect() as client:
         page = client.list_items("/schedules", 10_000)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_schedules(page))
+    show_answer(page, describe_schedules, as_json)
 
 
 @commands.command(

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from services.cli.help import LOOK, examples
 from services.cli.numbers import count, moment, seconds, share
 from services.cli.options import AsJson
-from services.cli.render import facts, show, show_json, table
+from services.cli.render import facts, show_answer, table
 from services.cli.server import Json, connect
 
 commands = typer.Typer()
@@ -34,10 +34,7 @@ def stats(
     """Sum up the completed runs of a period."""
     with connect() as client:
         summary = client.get("/stats", period=period)
-    if as_json:
-        show_json(summary)
-    else:
-        show(*describe_stats(summary))
+    show_answer(summary, describe_stats, as_json)
 
 
 def describe_stats(stats: Json) -> Iterator[RenderableType]:

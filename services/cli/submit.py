@@ -15,16 +15,19 @@ from services.cli.numbers import many
 from services.cli.options import (
     AllowSelfJudging,
     AsJson,
+    GitCommit,
     JudgeOfModelsFile,
+    Labels,
     Models,
     PromptName,
     Repeats,
+    Sample,
     Wait,
 )
 from services.cli.prompts import SUFFIXES as PROMPT_SUFFIXES
 from services.cli.prompts import read_prompt
 from services.cli.provider_keys import read_provider_keys
-from services.cli.render import show, show_json, tell
+from services.cli.render import show, show_answer, show_json, tell
 from services.cli.run_tables import describe_estimate, describe_run
 from services.cli.server import Json, connect
 from services.cli.suites import SUFFIXES, import_suite
@@ -54,23 +57,15 @@ def run(
     judge: JudgeOfModelsFile = None,
     prompt: PromptName = None,
     repeats: Repeats = None,
-    sample: Annotated[
-        int | None, typer.Option(metavar="N", help="Ask only so many questions, spread over the categories.")
-    ] = None,
+    sample: Sample = None,
     suite_version: Annotated[
         int | None, typer.Option(metavar="N", help="An earlier version of the suite [default: the newest].")
     ] = None,
     max_cost_usd: Annotated[
         float | None, typer.Option(metavar="USD", help="Stop the run when it has cost this much.")
     ] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="KEY=VALUE", help="Remember this with the run; repeat for more."),
-    ] = None,
-    git_commit: Annotated[
-        str | None,
-        typer.Option(metavar="SHA", help="The commit measured [default: HEAD of the working folder]."),
-    ] = None,
+    labels: Labels = None,
+    git_commit: GitCommit = None,
     kind: Annotated[
         str | None, typer.Option(metavar="adhoc|gate", help="What the run is for [default: adhoc].")
     ] = None,
@@ -175,10 +170,7 @@ def find_git_commit() -> str | None:
 
 
 def _show_estimate(estimate: Json, as_json: bool) -> None:
-    if as_json:
-        show_json(estimate)
-    else:
-        show(*describe_estimate(estimate))
+    show_answer(estimate, describe_estimate, as_json)
 
 
 def announce(accepted: Json, as_json: bool) -> None:

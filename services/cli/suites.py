@@ -11,7 +11,7 @@ from services.cli.failures import Refused
 from services.cli.help import examples
 from services.cli.numbers import count, moment
 from services.cli.options import AsJson, Limit
-from services.cli.render import facts, more, sentence, show, show_json, table
+from services.cli.render import facts, more, sentence, show, show_answer, show_json, table
 from services.cli.server import Json, connect, segment
 
 if TYPE_CHECKING:
@@ -95,10 +95,7 @@ def list_suites(limit: Limit = 100, as_json: AsJson = False) -> None:
     """List all suites, each with its newest version."""
     with connect() as client:
         page = client.list_items("/suites", limit)
-    if as_json:
-        show_json(page)
-    else:
-        show(*describe_suites(page))
+    show_answer(page, describe_suites, as_json)
 
 
 @commands.command(

@@ -23,7 +23,7 @@ from shared.domain.detections import Detection, Subject
 from shared.domain.findings import OUTAGE_PASSED, Findings
 from shared.domain.fold import Decisions
 from shared.domain.history import History
-from shared.domain.incidents import EventKind, Move
+from shared.domain.incidents import ENDED_BY_ITSELF, EventKind, Move
 from shared.domain.runs import RunId
 from shared.domain.sequence import Entry
 from shared.domain.watch import Sighting
@@ -86,8 +86,8 @@ async def _tell(sight: Sight, move: Move, incident: Incident | None) -> None:
         case EventKind.REMINDED:
             await incidents.note_told(sight.connection, incident.id, sight.now)
             await _record(sight, incident.id, EventKind.REMINDED, {})
-        case EventKind.RECOVERED | EventKind.OUTAGE_OVER | EventKind.LEFT:
-            await _close(sight, incident, task.event)
+        case EventKind() as event if event in ENDED_BY_ITSELF:
+            await _close(sight, incident, event)
 
 
 async def _open(sight: Sight, move: Move, findings: Findings) -> None:

@@ -75,7 +75,7 @@ async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -
     outcome: Outcome | None = unmeasurable(answer)
     if outcome is None and not pair.question.scorer.asks_the_judge:
         outcome = score_answer(pair.question, answer.response)
-    elif outcome is None and key.model in bench.catalogue.controls():
+    elif outcome is None and bench.catalogue.is_control(key.model):
         outcome = Unscored(ErrorKind.CONTROL, "A control's answers are compared; no judge is asked.")
     if outcome is not None:
         await _close(bench, key, pair, outcome, answer=answer)

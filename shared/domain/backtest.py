@@ -28,7 +28,7 @@ from shared.domain.fold import Decisions, Fold
 from shared.domain.history import History
 from shared.domain.identity import Identity, tell_identity
 from shared.domain.identity import follow as follow_identity
-from shared.domain.incidents import EventKind, Monitor, MonitorState, Move
+from shared.domain.incidents import ENDED_BY_ITSELF, EventKind, Monitor, MonitorState, Move
 from shared.domain.ledger import Terms
 from shared.domain.records import Event, Improvement, Nearest, Record
 from shared.domain.sensitivity import sensitivity_of
@@ -206,7 +206,7 @@ class _Watch:
         if task.event is not None:
             place = len(self.entries)
             its.events.append(Event(place, self.entries[-1].night, task.event, findings, task.joined))
-        if task.event in (EventKind.RECOVERED, EventKind.OUTAGE_OVER, EventKind.LEFT):
+        if task.event in ENDED_BY_ITSELF:
             its.incident = None
         elif task.event is EventKind.REMINDED and its.incident is not None:
             its.incident.told = self.entries[-1].night

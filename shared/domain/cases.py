@@ -19,7 +19,7 @@ from shared.domain.findings import (
     explain_silence,
 )
 from shared.domain.history import History
-from shared.domain.incidents import EventKind, MonitorState, Move
+from shared.domain.incidents import ENDED_BY_ITSELF, EventKind, MonitorState, Move
 from shared.domain.ledger import ChangeKind, Terms, changes_between, tell, unknown_between
 from shared.domain.watch import leading
 
@@ -69,7 +69,7 @@ def follow(move: Move, detections: Sequence[Detection], case: Case | None) -> Ta
             return Task(move.event, Evidence.TONIGHT, streams)
         case _ if case is None:
             return None
-        case EventKind.RECOVERED | EventKind.OUTAGE_OVER | EventKind.LEFT:
+        case event if event in ENDED_BY_ITSELF:
             return Task(move.event, Evidence.NONE, streams)
         case EventKind.JOINED:
             joined = tuple(name for name in streams if name not in case.streams)

@@ -61,6 +61,7 @@ class Act(StrEnum):
     ACCEPT_BASELINE = "accept-baseline"
 
 
+ENDED_BY_ITSELF = frozenset({EventKind.RECOVERED, EventKind.OUTAGE_OVER, EventKind.LEFT})
 CLOSING_EVENT = {
     Act.RESOLVE: EventKind.RESOLVED,
     Act.DISMISS: EventKind.DISMISSED,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from shared.domain.alerts import Alert
 from shared.domain.dating import Severity
 from shared.domain.detections import Subject
-from shared.domain.incidents import EventKind
+from shared.domain.incidents import CLOSING_EVENT, ENDED_BY_ITSELF
 
 
 class MinSeverity(StrEnum):
@@ -19,16 +19,7 @@ class MinSeverity(StrEnum):
     CRITICAL = "critical"
 
 
-ENDS = frozenset(
-    {
-        EventKind.RECOVERED,
-        EventKind.OUTAGE_OVER,
-        EventKind.LEFT,
-        EventKind.RESOLVED,
-        EventKind.DISMISSED,
-        EventKind.BASELINE_ACCEPTED,
-    }
-)
+ENDS = ENDED_BY_ITSELF | set(CLOSING_EVENT.values())
 # Missing answers have no size; a model that can't be measured at all is no small matter.
 _UNSIZED = MinSeverity.MAJOR
 _RANKS = {severity: rank for rank, severity in enumerate(MinSeverity)}

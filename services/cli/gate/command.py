@@ -22,7 +22,16 @@ from services.cli.gate.terms import (
     refuse_choices,
 )
 from services.cli.help import MEASURE, examples
-from services.cli.options import AllowSelfJudging, JudgeOfModelsFile, Models, PromptName, Repeats
+from services.cli.options import (
+    AllowSelfJudging,
+    GitCommit,
+    JudgeOfModelsFile,
+    Labels,
+    Models,
+    PromptName,
+    Repeats,
+    Sample,
+)
 from services.cli.render import show, show_json, tell
 from services.cli.server import connect
 from services.cli.submit import find_git_commit, read_labels
@@ -70,9 +79,7 @@ def gate(
     judge: JudgeOfModelsFile = None,
     prompt: PromptName = None,
     repeats: Repeats = None,
-    sample: Annotated[
-        int | None, typer.Option(metavar="N", help="Ask only so many questions, spread over the categories.")
-    ] = None,
+    sample: Sample = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Ask 10 questions of the first 3 models, with a margin of 0.10.")
     ] = False,
@@ -91,14 +98,8 @@ def gate(
         float | None,
         typer.Option(metavar="RATIO", help="Each model may take so many times as long as before."),
     ] = None,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="KEY=VALUE", help="Remember this with the run; repeat for more."),
-    ] = None,
-    git_commit: Annotated[
-        str | None,
-        typer.Option(metavar="SHA", help="The commit measured [default: HEAD of the working folder]."),
-    ] = None,
+    labels: Labels = None,
+    git_commit: GitCommit = None,
     allow_self_judging: AllowSelfJudging = False,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a summary in Markdown.")

@@ -7,9 +7,10 @@ an image or a tag. What may be long is cut, so that the whole stays far below wh
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from services.cli.comparison import write_difference
 from services.cli.gate.outcome import GateOutcome
 from services.cli.gate.words import HEADS, headline, name_runs, rows, tell_deciding, tell_power
-from services.cli.numbers import count, many, plain, points, points_interval, share
+from services.cli.numbers import count, many, plain
 from services.cli.server import Json
 
 SHOWN_ROWS = 20
@@ -45,10 +46,10 @@ def _write_comparison(comparison: Json) -> Iterator[str]:
     models = comparison["models"]
     yield _write_table(
         ("model", *NUMBERS, "so"),
-        [[code(m["candidate_model"]), *_write_difference(m), FINDINGS[m["verdict"]]] for m in models],
+        [[code(m["candidate_model"]), *write_difference(m), FINDINGS[m["verdict"]]] for m in models],
     )
     worse = [
-        [code(model["candidate_model"]), code(category["category"]), *_write_difference(category)]
+        [code(model["candidate_model"]), code(category["category"]), *write_difference(category)]
         for model in models
         for category in model["categories"]
         if category["is_worse"]
@@ -77,17 +78,6 @@ def _write_comparison(comparison: Json) -> Iterator[str]:
 
 def _tell_flips(flips: Json) -> str:
     return f"{many(flips['broke'], 'question')} broke, {count(flips['fixed'])} were fixed"
-
-
-def _write_difference(compared: Json) -> list[str]:
-    return [
-        share(compared["baseline_accuracy"]),
-        share(compared["candidate_accuracy"]),
-        points(compared["difference"]),
-        points_interval(compared["lower"], compared["upper"]),
-        count(compared["broke"]),
-        count(compared["fixed"]),
-    ]
 
 
 def _write_table(heads: Sequence[str], cells: Sequence[Iterable[str]]) -> str:
