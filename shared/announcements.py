@@ -8,10 +8,10 @@ from uuid import UUID
 from shared.db import channels, deliveries, incidents
 from shared.db.incidents import Incident
 from shared.db.pool import Connection
-from shared.domain.alerts import GATHERED_ABOVE, Alert, Gathering, write_alert
-from shared.domain.incidents import EventKind
-from shared.domain.routing import is_meant
 from shared.domain.runs import RunId
+from shared.domain.telling.alerts import GATHERED_ABOVE, Alert, Gathering, write_alert
+from shared.domain.telling.incidents import EventKind
+from shared.domain.telling.routing import is_meant
 
 
 async def announce(

@@ -13,12 +13,12 @@ from shared.db.detections import StoredFold
 from shared.db.ledger import read_terms
 from shared.db.pool import Connection
 from shared.db.sequences import Place
-from shared.domain.detections import Detection
-from shared.domain.fold import Decisions, Fold
-from shared.domain.history import History
-from shared.domain.ledger import Terms, epochs
+from shared.domain.causes.ledger import Terms, epochs
+from shared.domain.drift.detections import Detection
+from shared.domain.drift.fold import Decisions, Fold
+from shared.domain.drift.history import History
+from shared.domain.drift.sequence import Anchoring, Entry
 from shared.domain.runs import RunId
-from shared.domain.sequence import Anchoring, Entry
 
 ENTRIES_AT_ONCE = 10
 INCIDENT_REPEATS = 5  # how often the judge hears its anchors on a night with an open incident

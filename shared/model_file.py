@@ -7,7 +7,7 @@ import yaml
 
 from shared.domain.cost import Price
 from shared.domain.errors import InvalidInput
-from shared.domain.suites import Json
+from shared.domain.questions.suites import Json
 
 SECONDS = "a number of seconds above 0"
 PRICE = "US dollars for one token, such as 0.000002"

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from shared.domain.cost import Price
 from shared.domain.errors import InvalidInput
-from shared.domain.suites import Json
+from shared.domain.questions.suites import Json
 from shared.model_file import Section, read_model_file
 from shared.prices import find_list_price
 

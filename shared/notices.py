@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, TypeAdapter
 
-from shared.domain.alerts import Alert, FinishedRun, Gathering, Notice, Trial, Weekly
+from shared.domain.telling.alerts import Alert, FinishedRun, Gathering, Notice, Trial, Weekly
 
 _notices: TypeAdapter[Notice] = TypeAdapter(
     Annotated[Alert | Gathering | Weekly | Trial | FinishedRun, Discriminator("type")]

@@ -14,9 +14,9 @@ from shared.db.pool import Connection
 from shared.db.prompts import StoredPrompt
 from shared.db.runs import NewRun
 from shared.db.suites import SuiteVersion
+from shared.domain.answers.judging import Judge
 from shared.domain.errors import InvalidInput
-from shared.domain.judging import Judge
-from shared.domain.prompts import split_reference
+from shared.domain.questions.prompts import split_reference
 from shared.domain.runs import RunId, RunKind
 from shared.models import Catalogue
 from shared.settings import Settings

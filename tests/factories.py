@@ -7,9 +7,9 @@ from uuid import uuid4
 from shared.db import judges, pairs, runs, suites
 from shared.db.pool import Connection, Pool
 from shared.db.runs import NewRun
-from shared.domain.judging import Judge
+from shared.domain.answers.judging import Judge
+from shared.domain.questions.suites import Question, Scorer, SuiteContent
 from shared.domain.runs import Answer, PairKey, RunId, RunKind
-from shared.domain.suites import Question, Scorer, SuiteContent
 
 
 def make_question(number: int = 1, **changed: object) -> Question:

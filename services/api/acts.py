@@ -19,9 +19,10 @@ from shared.db.incidents import Incident, MonitorRow
 from shared.db.pool import Connection
 from shared.db.sequences import Place
 from shared.detecting import SequenceAt
-from shared.domain.detections import Subject
+from shared.domain.drift.detections import Subject
 from shared.domain.errors import InvalidInput
-from shared.domain.incidents import (
+from shared.domain.runs import RunId
+from shared.domain.telling.incidents import (
     CLOSING_EVENT,
     Act,
     EventKind,
@@ -31,7 +32,6 @@ from shared.domain.incidents import (
     Status,
     move,
 )
-from shared.domain.runs import RunId
 
 UNMEASURED = "coverage"  # the stream of an incident about missing data
 _EVENTS = {Act.ACKNOWLEDGE: EventKind.ACKNOWLEDGED, **CLOSING_EVENT}

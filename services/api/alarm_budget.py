@@ -7,8 +7,8 @@ from shared.db import audit, schedules, suites
 from shared.db.budget import read_alarm_budget, set_alarm_budget
 from shared.db.pool import Connection
 from shared.db.suites import SuiteVersion
-from shared.domain.budget import Budget
-from shared.domain.power import BUDGETS, false_alarms_a_year, power_of
+from shared.domain.drift.budget import Budget
+from shared.domain.figures.power import BUDGETS, false_alarms_a_year, power_of
 from shared.nights import count_watched
 
 

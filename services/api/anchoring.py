@@ -10,8 +10,8 @@ from services.api.schemas import anchors as schemas
 from shared.db import anchor_sets, audit
 from shared.db.anchor_sets import Anchor, AnchorSet
 from shared.db.pool import Connection
-from shared.domain.agreement import measure_agreement
-from shared.domain.anchors import LEAST_ANCHORS, Stratum, TooFew, choose_anchors
+from shared.domain.answers.agreement import measure_agreement
+from shared.domain.answers.anchors import LEAST_ANCHORS, Stratum, TooFew, choose_anchors
 from shared.domain.errors import InvalidInput
 
 

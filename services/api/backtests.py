@@ -17,15 +17,15 @@ from shared.db.identity import read_identities
 from shared.db.pool import Connection
 from shared.db.sequences import Place
 from shared.detecting import SequenceAt, read_history
-from shared.domain.backtest import RENOTIFY_DAYS, Backtest, Circumstances, backtest
-from shared.domain.budget import Budget
-from shared.domain.controls import ControlFinding
-from shared.domain.detections import Subject
+from shared.domain.causes.controls import ControlFinding
+from shared.domain.causes.identity import Identity
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.detections import Subject
+from shared.domain.drift.sequence import Entry
 from shared.domain.errors import InvalidInput
-from shared.domain.identity import Identity
-from shared.domain.records import Event, Improvement, Record
 from shared.domain.runs import RunId
-from shared.domain.sequence import Entry
+from shared.domain.telling.backtest import RENOTIFY_DAYS, Backtest, Circumstances, backtest
+from shared.domain.telling.records import Event, Improvement, Record
 
 MOST_ENTRIES = 1_000
 MOST_PAIRS = 1_000_000

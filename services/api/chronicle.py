@@ -15,13 +15,13 @@ from shared.db.pool import Connection
 from shared.db.schedules import Schedule
 from shared.db.sequences import ActRow, Place
 from shared.db.standings import MeasuredAccuracy
-from shared.domain.detections import ANCHORS, CATEGORY, Outcome, Subject
+from shared.domain.causes.identity import Identity, IdentityChange, tell_identity
+from shared.domain.causes.ledger import Terms, changes_between, epochs
+from shared.domain.drift.detections import ANCHORS, CATEGORY, Outcome, Subject
+from shared.domain.drift.series import number_series
 from shared.domain.errors import InvalidInput
-from shared.domain.identity import Identity, IdentityChange, tell_identity
-from shared.domain.ledger import Terms, changes_between, epochs
 from shared.domain.runs import RunId
-from shared.domain.series import number_series
-from shared.domain.wording import name_stream, tell_evidence
+from shared.domain.telling.wording import name_stream, tell_evidence
 
 EPOCH_DIGITS = 8
 MOST_EVENTS = 10_000

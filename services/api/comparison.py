@@ -12,7 +12,8 @@ from shared.db import comparison as database
 from shared.db.comparison import Unit
 from shared.db.pool import Connection
 from shared.db.runs import Run
-from shared.domain.comparison import (
+from shared.domain.errors import InvalidInput
+from shared.domain.figures.comparison import (
     CategoryComparison,
     Change,
     Comparison,
@@ -22,7 +23,6 @@ from shared.domain.comparison import (
     compare_categories,
     compare_models,
 )
-from shared.domain.errors import InvalidInput
 from shared.domain.runs import RunKind
 
 SHOWN_FLIPS = 200

@@ -7,8 +7,8 @@ from typing import Any
 from services.api.comparison import Findings, Pairing, share_answers
 from services.api.schemas import comparison as schemas
 from shared.db.runs import Run
-from shared.domain.comparison import CategoryComparison, Comparison
-from shared.domain.comparison import NotCompared as Unpaired
+from shared.domain.figures.comparison import CategoryComparison, Comparison
+from shared.domain.figures.comparison import NotCompared as Unpaired
 
 COUNTED = ("worse", "better", "broke", "fixed")
 """What the domain lists and the answer counts."""

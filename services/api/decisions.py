@@ -15,10 +15,10 @@ from shared.db.pool import Connection
 from shared.db.schedules import Schedule
 from shared.db.sequences import ActRow, Place
 from shared.detecting import SequenceAt, read_sequence, refold_model
-from shared.domain.decay import COMPARED_NIGHTS
-from shared.domain.drift import LEAST_COVERAGE
+from shared.domain.drift.decay import COMPARED_NIGHTS
+from shared.domain.drift.detect import LEAST_COVERAGE
+from shared.domain.drift.series import number_series
 from shared.domain.errors import InvalidInput
-from shared.domain.series import number_series
 
 
 class NightNotMeasured(Problem):

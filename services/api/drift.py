@@ -5,10 +5,10 @@ from typing import assert_never
 
 from services.api.schemas.drift import Accuracy, Standing
 from shared.db.standings import MeasuredAccuracy, StandingRow
-from shared.domain.detections import Outcome, Subject
-from shared.domain.incidents import MonitorState
-from shared.domain.nightly import NOISY_ABOVE
-from shared.domain.wording import name_stream, tell_evidence
+from shared.domain.drift.detections import Outcome, Subject
+from shared.domain.drift.nightly import NOISY_ABOVE
+from shared.domain.telling.incidents import MonitorState
+from shared.domain.telling.wording import name_stream, tell_evidence
 
 LARGEST_LOG = 300.0  # beyond, a ratio is as good as infinite, and JSON knows no infinity
 

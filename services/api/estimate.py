@@ -13,8 +13,8 @@ from shared.db.judges import StoredJudge
 from shared.db.pool import Connection
 from shared.domain.cost import CostRange, PayerEstimate, RunEstimate, estimate
 from shared.domain.duration import Pace, estimate_seconds
-from shared.domain.sensitivity import detectable_in_advance
-from shared.domain.suites import sample
+from shared.domain.figures.sensitivity import detectable_in_advance
+from shared.domain.questions.suites import sample
 from shared.orders import check_order
 
 EXPECTED_ACCURACY = 0.8  # of a suite that nothing was measured on

@@ -10,11 +10,11 @@ from services.api.drift import as_ratio
 from shared import metrics
 from shared.db.measures import Calendar, NewestMeasurement, Present, Standing
 from shared.domain.calendar import nights_due
-from shared.domain.dating import Severity
-from shared.domain.detections import Subject
+from shared.domain.drift.dating import Severity
+from shared.domain.drift.detections import Subject
 from shared.domain.errors import InvalidInput
-from shared.domain.findings import NOT_MEASURED
-from shared.domain.incidents import MonitorState
+from shared.domain.telling.findings import NOT_MEASURED
+from shared.domain.telling.incidents import MonitorState
 from shared.metrics import OTHER, ModelLabels
 from shared.models import Catalogue
 from shared.queue import QueueState, model_of

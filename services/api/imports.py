@@ -17,10 +17,10 @@ from shared.db import audit, imports, suites
 from shared.db.pool import Connection
 from shared.db.suites import SuiteVersion
 from shared.domain.errors import InvalidInput
-from shared.domain.imported_suites import find_stranger, learn
 from shared.domain.imports import ImportedRun, parse_results
+from shared.domain.questions.imported_suites import find_stranger, learn
+from shared.domain.questions.suites import Question
 from shared.domain.runs import RunId
-from shared.domain.suites import Question
 
 CLOCK_TOLERANCE = timedelta(hours=1)
 

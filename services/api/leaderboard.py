@@ -14,7 +14,7 @@ from shared.db import measurements
 from shared.db.measurements import Measurement
 from shared.db.pool import Connection
 from shared.domain.errors import InvalidInput
-from shared.domain.ranking import Rank, Ranking
+from shared.domain.figures.ranking import Rank, Ranking
 from shared.domain.runs import RunKind, RunState
 
 

@@ -9,8 +9,8 @@ from fastapi import Depends, Request
 
 from shared.db.pool import Connection
 from shared.db.sheets import Sheets, read_sheets
-from shared.domain.aggregation import ALL_CATEGORIES
-from shared.domain.ranking import Ranking, rank_models
+from shared.domain.figures.aggregation import ALL_CATEGORIES
+from shared.domain.figures.ranking import Ranking, rank_models
 from shared.domain.runs import RunId
 
 KEPT = 128

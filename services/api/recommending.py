@@ -9,8 +9,8 @@ from shared.db import incidents, schedules
 from shared.db.incidents import Incident
 from shared.db.measurements import Measurement
 from shared.db.pool import Connection
-from shared.domain.detections import Subject
-from shared.domain.recommendation import Contender, Recommendation, recommend
+from shared.domain.drift.detections import Subject
+from shared.domain.figures.recommendation import Contender, Recommendation, recommend
 
 
 async def read_open_incidents(connection: Connection, suite: str) -> dict[str, Incident]:

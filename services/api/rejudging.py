@@ -17,10 +17,10 @@ from shared.db.judges import StoredJudge
 from shared.db.pool import Connection
 from shared.db.provider_keys import store_provider_keys
 from shared.db.runs import NewRun, Run
+from shared.domain.answers.judging import Judge
 from shared.domain.errors import InvalidInput
-from shared.domain.judging import Judge
+from shared.domain.questions.suites import fingerprint
 from shared.domain.runs import RunId, RunKind, RunState
-from shared.domain.suites import fingerprint
 from shared.models import Catalogue
 from shared.orders import CLIENT_VERSIONS, choose_judge
 

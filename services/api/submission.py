@@ -16,8 +16,8 @@ from shared.db.judges import StoredJudge
 from shared.db.pool import Connection
 from shared.db.provider_keys import store_provider_keys
 from shared.db.runs import Run
+from shared.domain.questions.suites import fingerprint
 from shared.domain.runs import RunKind
-from shared.domain.suites import fingerprint
 from shared.orders import CheckedOrder, Order, check_order, place_order
 
 NO_KEYS: Mapping[str, SecretStr] = MappingProxyType({})

@@ -5,7 +5,7 @@ import asyncio
 from services.api.desk import Desk
 from shared.db import audit, suites
 from shared.db.suites import SuiteVersion
-from shared.domain.suite_files import parse_suite
+from shared.domain.questions.suite_files import parse_suite
 
 
 async def import_suite(

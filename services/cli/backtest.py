@@ -92,7 +92,7 @@ def _tell_nights(records: list[Json]) -> Iterator[list[str]]:
 
 
 def _tell_event(record: Json, event: Json) -> str:
-    from shared.domain.wording import name_stream  # numpy comes with it
+    from shared.domain.telling.wording import name_stream  # numpy comes with it
 
     match event["kind"]:
         case "opened":
@@ -108,7 +108,7 @@ def _tell_event(record: Json, event: Json) -> str:
 
 
 def _why(event: Json) -> str:
-    from shared.domain.wording import tell_evidence
+    from shared.domain.telling.wording import tell_evidence
 
     where = [
         f"{each['category']} {points(each['value'])}" for each in event["categories"] if each["is_worse"]
@@ -120,7 +120,7 @@ def _why(event: Json) -> str:
 
 
 def _describe_record(record: Json) -> list[str]:
-    from shared.domain.wording import name_stream
+    from shared.domain.telling.wording import name_stream
 
     nearest, sensitivity = record["nearest"], record["sensitivity"]
     return [

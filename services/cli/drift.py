@@ -15,7 +15,7 @@ from services.cli.numbers import NOT_MEASURED, interval, ordinal, share
 from services.cli.options import AsJson, Limit
 from services.cli.render import Cell, more, sentence, show_answer, state, table
 from services.cli.server import Json, connect
-from shared.domain.wording import name_stream, tell_budget
+from shared.domain.telling.wording import name_stream, tell_budget
 
 if TYPE_CHECKING:
     from services.cli.client import Client

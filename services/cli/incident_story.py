@@ -10,7 +10,7 @@ from services.cli.ids import shorten
 from services.cli.numbers import count, moment, plain, points, points_interval
 from services.cli.render import facts, more, sentence, state, table
 from services.cli.server import Json
-from shared.domain.wording import CAUSES, NOTHING_CHANGED, name_stream, tell_certainty
+from shared.domain.telling.wording import CAUSES, NOTHING_CHANGED, name_stream, tell_certainty
 
 SHOWN_FLIPS = 3
 SHOWN_CHARACTERS = 300

@@ -21,8 +21,8 @@ from shared.db import aggregates, channels, outbox, runs
 from shared.db.deliveries import bury_pending
 from shared.db.outbox import Parcel
 from shared.db.pool import Connection, Pool
-from shared.domain.alerts import FinishedRun, Notice
-from shared.domain.redelivery import (
+from shared.domain.telling.alerts import FinishedRun, Notice
+from shared.domain.telling.redelivery import (
     MOST_TRIES,
     Delivered,
     Done,

@@ -22,11 +22,11 @@ from shared.db.pool import Connection, Pool
 from shared.db.schedules import Schedule
 from shared.db.seen import Unseen
 from shared.detecting import INCIDENT_REPEATS, SequenceAt, fold_up_to, keep, read_sequence, refold, rewrite
-from shared.domain.detections import Subject
-from shared.domain.incidents import Monitor, MonitorState
+from shared.domain.drift.detections import Subject
+from shared.domain.drift.sequence import Entry
+from shared.domain.drift.watch import Sighting, Standing, Standings, needs_history, see
 from shared.domain.runs import RunId, RunState
-from shared.domain.sequence import Entry
-from shared.domain.watch import Sighting, Standing, Standings, needs_history, see
+from shared.domain.telling.incidents import Monitor, MonitorState
 from shared.models import Catalogue
 from shared.nights import open_confirmation
 from shared.queue import enqueue_delivery, enqueue_run_job

@@ -6,7 +6,7 @@ from shared.db import weeks
 from shared.db.channels import list_active_channels
 from shared.db.deliveries import store_delivery
 from shared.db.pool import Pool
-from shared.domain.digest import last_due, narrow
+from shared.domain.telling.digest import last_due, narrow
 
 
 async def write_digests(pool: Pool, now: datetime) -> int:

@@ -16,17 +16,17 @@ from shared.db.pool import Connection
 from shared.db.schedules import Schedule
 from shared.db.seen import WATCH
 from shared.detecting import SequenceAt
-from shared.domain.blame import Cause
-from shared.domain.cases import Case, Evidence, Task, examine, find_alarm, follow
-from shared.domain.controls import ControlFinding
-from shared.domain.detections import Detection, Subject
-from shared.domain.findings import OUTAGE_PASSED, Findings
-from shared.domain.fold import Decisions
-from shared.domain.history import History
-from shared.domain.incidents import ENDED_BY_ITSELF, EventKind, Move
+from shared.domain.causes.blame import Cause
+from shared.domain.causes.controls import ControlFinding
+from shared.domain.drift.detections import Detection, Subject
+from shared.domain.drift.fold import Decisions
+from shared.domain.drift.history import History
+from shared.domain.drift.sequence import Entry
+from shared.domain.drift.watch import Sighting
 from shared.domain.runs import RunId
-from shared.domain.sequence import Entry
-from shared.domain.watch import Sighting
+from shared.domain.telling.cases import Case, Evidence, Task, examine, find_alarm, follow
+from shared.domain.telling.findings import OUTAGE_PASSED, Findings
+from shared.domain.telling.incidents import ENDED_BY_ITSELF, EventKind, Move
 from shared.models import Catalogue
 
 SHOWN_FLIPS = 10

@@ -7,13 +7,13 @@ from shared.db.controls import compare_controls
 from shared.db.identity import list_identity_events, read_identities, store_identity_events
 from shared.db.pool import Connection
 from shared.detecting import SequenceAt
-from shared.domain.blame import Surroundings
-from shared.domain.cases import changes_around, harness_around, span
-from shared.domain.controls import ControlFinding
-from shared.domain.detections import Detection, Subject
-from shared.domain.identity import follow, tell_identity
-from shared.domain.incidents import EventKind, Move
-from shared.domain.providers import find_provider_incidents, name_provider
+from shared.domain.causes.blame import Surroundings
+from shared.domain.causes.controls import ControlFinding
+from shared.domain.causes.identity import follow, tell_identity
+from shared.domain.causes.providers import find_provider_incidents, name_provider
+from shared.domain.drift.detections import Detection, Subject
+from shared.domain.telling.cases import changes_around, harness_around, span
+from shared.domain.telling.incidents import EventKind, Move
 from shared.models import Catalogue
 
 CONTROLLED_ENTRIES = 14  # of those between which a change lies: so many are looked at for their controls

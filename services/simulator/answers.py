@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.simulator.judge import agrees
+from shared.domain.answers.scoring import Verdict, score_answer
 from shared.domain.errors import InvalidInput
-from shared.domain.scoring import Verdict, score_answer
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LETTER = re.compile(r"\b[A-J]\b")

@@ -15,7 +15,7 @@ from services.simulator.completions import ChatCompletions
 from services.simulator.config import SimulatorConfig
 from services.simulator.nights import Clock
 from services.simulator.simulation import Simulation
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 
 def create_app(

@@ -22,8 +22,8 @@ from services.simulator.replies import Draft, complete, seconds_to_reply, tokens
 from services.simulator.traffic import Traffic
 from services.simulator.wire import ChatRequest, Completion, Fault
 from shared.domain.errors import InvalidInput
-from shared.domain.suite_files import parse_suite
-from shared.domain.suites import Question, SuiteContent
+from shared.domain.questions.suite_files import parse_suite
+from shared.domain.questions.suites import Question, SuiteContent
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from services.simulator import chance
 from services.simulator.behaviour import Formats, JudgeBehaviour
 from services.simulator.nights import Tonight
 from services.simulator.wire import ChatRequest
-from shared.domain.judging import extract
+from shared.domain.answers.judging import extract
 
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")

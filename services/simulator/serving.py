@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from services.simulator.app import create_app
 from services.simulator.config import SimulatorConfig, read_config
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 _MOST_SECONDS_TO_CLOSE = 5
 

@@ -10,7 +10,7 @@ from starlette.types import Receive
 from services.simulator.config import SimulatorConfig
 from services.simulator.fleet import Fleet
 from services.simulator.nights import Clock
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 
 class Simulation:

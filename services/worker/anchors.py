@@ -15,11 +15,11 @@ from services.worker.stop import stop_for_budget
 from shared import metrics
 from shared.db import anchors
 from shared.db.anchors import Unjudged
+from shared.domain.answers.judging import Judge
+from shared.domain.answers.scoring import Outcome, Unscored
 from shared.domain.errors import ErrorKind
-from shared.domain.judging import Judge
 from shared.domain.retrying import wait_seconds
 from shared.domain.runs import Answer, RunId
-from shared.domain.scoring import Outcome, Unscored
 from shared.queue import enqueue_detection
 
 AT_ONCE = 10

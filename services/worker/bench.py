@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from services.worker.writes import ResultWriter
 from shared.db import judges, prompts, provider_keys, runs
 from shared.db.pool import Pool
-from shared.domain.judging import Judge
-from shared.domain.prompts import Prompt
+from shared.domain.answers.judging import Judge
+from shared.domain.questions.prompts import Prompt
 from shared.domain.runs import RunId
 from shared.models import Catalogue
 from shared.secrets import Unreadable, Vault

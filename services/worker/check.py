@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 
 from services.worker.provider import Permanent, Transient, complete
 from shared.domain.errors import ErrorKind, InvalidInput
-from shared.domain.suites import Json
+from shared.domain.questions.suites import Json
 from shared.models import Catalogue
 from shared.queue import check_key
 

@@ -12,15 +12,15 @@ from services.worker.provider import Permanent, Transient, complete
 from shared import metrics
 from shared.db import pairs
 from shared.db.pairs import OpenPair, PairStep
+from shared.domain.answers.formats import has_format_failure
+from shared.domain.answers.judging import Judge, messages, parse_verdict
+from shared.domain.answers.refusals import is_refusal
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict, score_answer
 from shared.domain.cost import cost
 from shared.domain.errors import ErrorKind, InvalidInput
-from shared.domain.formats import has_format_failure
-from shared.domain.judging import Judge, messages, parse_verdict
-from shared.domain.refusals import is_refusal
+from shared.domain.questions.suites import Question
 from shared.domain.retrying import wait_seconds
 from shared.domain.runs import Answer, PairKey, PairState, unmeasurable
-from shared.domain.scoring import Outcome, Unscored, Verdict, score_answer
-from shared.domain.suites import Question
 from shared.secrets import Unreadable
 
 JUDGE_READINGS = 3  # how often the judge is asked in all while its verdict can't be read

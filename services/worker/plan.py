@@ -7,8 +7,8 @@ from services.worker.finalize import finalize_run
 from shared.db import anchors, pairs, rejudging, runs, suites
 from shared.db.pool import Connection, Pool
 from shared.db.runs import Run
+from shared.domain.questions.suites import sample
 from shared.domain.runs import RunId, RunKind
-from shared.domain.suites import sample
 from shared.queue import enqueue_pairs, enqueue_run_job
 
 log = structlog.get_logger()

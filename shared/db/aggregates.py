@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.db.pool import Connection
-from shared.domain.aggregation import Aggregate, QuestionScore, aggregate
+from shared.domain.figures.aggregation import Aggregate, QuestionScore, aggregate
 from shared.domain.runs import RunId
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db.pool import Connection
-from shared.domain.agreement import Rated
-from shared.domain.anchors import Choice, Graded, Stratum
+from shared.domain.answers.agreement import Rated
+from shared.domain.answers.anchors import Choice, Graded, Stratum
 from shared.domain.runs import PairKey, RunId
 
 

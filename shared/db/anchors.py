@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from shared.db import runs
 from shared.db.pool import Connection
-from shared.domain.anchors import Stratum
+from shared.domain.answers.anchors import Stratum
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict
+from shared.domain.questions.suites import Question, Scorer
 from shared.domain.runs import RunId
-from shared.domain.scoring import Outcome, Unscored, Verdict
-from shared.domain.suites import Question, Scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.routing import MinSeverity, Routing
+from shared.domain.telling.routing import MinSeverity, Routing
 
 OF_SETTINGS = "settings-slack"  # the channel that DRIFTWARDEN_SLACK_WEBHOOK_URL makes
 _NOT_SET = "DRIFTWARDEN_SLACK_WEBHOOK_URL is not set for the scheduler."

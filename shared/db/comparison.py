@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.db.pool import Connection
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunId
-from shared.domain.suites import Scorer
 
 SHOWN_CHARACTERS = 500
 

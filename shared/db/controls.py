@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.db.pool import Connection
-from shared.domain.controls import ControlAnswer, ControlFinding, compare_control
+from shared.domain.causes.controls import ControlAnswer, ControlFinding, compare_control
 from shared.domain.runs import RunId
 
 

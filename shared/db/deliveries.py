@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.alerts import Notice
-from shared.domain.incidents import EventKind
 from shared.domain.runs import RunId
+from shared.domain.telling.alerts import Notice
+from shared.domain.telling.incidents import EventKind
 from shared.notices import read_notice, write_notice
 
 

@@ -10,17 +10,17 @@ import numpy as np
 
 from shared.db.pool import Connection
 from shared.db.sequences import Place
-from shared.domain.continuous import Operations
-from shared.domain.detections import Detection, Outcome, Subject
-from shared.domain.detector import Detector
-from shared.domain.drift import State
-from shared.domain.evidence import Evidence
-from shared.domain.families import Amount, Counted
-from shared.domain.fold import METHOD, Decisions, Fold
-from shared.domain.nightly import Noise
-from shared.domain.pinned import Pinned
+from shared.domain.drift.continuous import Operations
+from shared.domain.drift.detect import State
+from shared.domain.drift.detections import Detection, Outcome, Subject
+from shared.domain.drift.detector import Detector
+from shared.domain.drift.evidence import Evidence
+from shared.domain.drift.families import Amount, Counted
+from shared.domain.drift.fold import METHOD, Decisions, Fold
+from shared.domain.drift.nightly import Noise
+from shared.domain.drift.pinned import Pinned
+from shared.domain.questions.suites import fingerprint
 from shared.domain.runs import RunId
-from shared.domain.suites import fingerprint
 
 T = TypeVar("T")
 

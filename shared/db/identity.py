@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db.pool import Connection
-from shared.domain.identity import Identity, IdentityChange, IdentityKind, Reported
+from shared.domain.causes.identity import Identity, IdentityChange, IdentityKind, Reported
 from shared.domain.runs import RunId
 
 

@@ -7,12 +7,12 @@ from uuid import uuid4
 from shared.db.aggregates import compute_aggregates, store_aggregates
 from shared.db.pool import Connection
 from shared.db.runs import Run, find_run_by_idempotency_key
+from shared.domain.answers.refusals import is_refusal
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import ErrorKind
 from shared.domain.import_rows import ImportedPair
 from shared.domain.imports import ImportedRun
-from shared.domain.refusals import is_refusal
 from shared.domain.runs import PairState, RunId
-from shared.domain.scoring import Unscored, Verdict
 
 COPY_SECONDS = 600.0
 NO_ANSWER = frozenset(

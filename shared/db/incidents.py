@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.blame import Cause
-from shared.domain.detections import Dated, Detection, Outcome, Subject
-from shared.domain.findings import Findings
-from shared.domain.incidents import EventKind, MonitorState, Status
+from shared.domain.causes.blame import Cause
+from shared.domain.drift.detections import Dated, Detection, Outcome, Subject
 from shared.domain.runs import RunId
+from shared.domain.telling.findings import Findings
+from shared.domain.telling.incidents import EventKind, MonitorState, Status
 
 
 @dataclass(frozen=True, slots=True)

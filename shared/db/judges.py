@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.judging import Judge
+from shared.domain.answers.judging import Judge
 
 
 @dataclass(frozen=True, slots=True)

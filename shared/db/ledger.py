@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from shared.db.pool import Connection
-from shared.domain.ledger import JudgeTerms, QuestionTerms, Terms
+from shared.domain.causes.ledger import JudgeTerms, QuestionTerms, Terms
 from shared.domain.runs import RunId
 
 

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from shared.db.pool import Connection
-from shared.domain.budget import Budget
-from shared.domain.detections import Outcome, Subject
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.detections import Outcome, Subject
 from shared.domain.runs import RunId
 
 MOST_NIGHTS = 400

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.db import anchor_sets
 from shared.db.pool import Connection
-from shared.domain.agreement import Agreement, measure_agreement
+from shared.domain.answers.agreement import Agreement, measure_agreement
 
 
 @dataclass(frozen=True, slots=True)

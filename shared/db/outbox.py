@@ -8,8 +8,8 @@ from uuid import UUID
 
 from shared.db.channels import ChannelKind
 from shared.db.pool import Connection
-from shared.domain.redelivery import Delivered, Failed, Gone, Outcome, Refused, Unknown
 from shared.domain.runs import RunId
+from shared.domain.telling.redelivery import Delivered, Failed, Gone, Outcome, Refused, Unknown
 
 _OUTCOMES = {
     Delivered: "delivered",

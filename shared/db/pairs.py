@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.db.pool import Connection
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict
 from shared.domain.errors import ErrorKind
+from shared.domain.questions.suites import Question, Scorer
 from shared.domain.runs import Answer, PairKey, PairState, RunId
-from shared.domain.scoring import Outcome, Unscored, Verdict
-from shared.domain.suites import Question, Scorer
 
 
 @dataclass(frozen=True, slots=True)

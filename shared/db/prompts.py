@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.prompts import Message, Prompt
+from shared.domain.questions.prompts import Message, Prompt
 from shared.domain.runs import RunId
 
 

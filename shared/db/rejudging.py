@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from shared.db.pool import Connection
 from shared.domain.errors import ErrorKind
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunId
-from shared.domain.suites import Scorer
 
 UNMEASURABLE = (ErrorKind.CONTENT_FILTER, ErrorKind.TRUNCATED, ErrorKind.EMPTY)
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.db.pool import Connection
-from shared.domain.budget import Budget
-from shared.domain.fold import Decisions
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.fold import Decisions
+from shared.domain.drift.sequence import Anchoring, Asked, Entry, Measured
 from shared.domain.runs import RunId
-from shared.domain.sequence import Anchoring, Asked, Entry, Measured
 
 Array = NDArray[np.float64]
 

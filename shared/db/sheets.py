@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from shared.db.comparison import Unit, read_evaluators
 from shared.db.pool import Connection
-from shared.domain.ranking import Sheet
+from shared.domain.figures.ranking import Sheet
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunId, RunKind
-from shared.domain.suites import Scorer
 
 # By the primary key of pairs, model by model: a run may hold many models that are not asked for.
 SCORES = """

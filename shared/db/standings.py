@@ -9,9 +9,9 @@ from uuid import UUID
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.detections import Outcome, Subject
-from shared.domain.incidents import MonitorState
+from shared.domain.drift.detections import Outcome, Subject
 from shared.domain.runs import RunId
+from shared.domain.telling.incidents import MonitorState
 
 
 @dataclass(frozen=True, slots=True)

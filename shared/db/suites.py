@@ -8,7 +8,7 @@ from datetime import datetime
 import asyncpg
 
 from shared.db.pool import Connection
-from shared.domain.suites import Question, Scorer, SuiteContent
+from shared.domain.questions.suites import Question, Scorer, SuiteContent
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import asyncpg
 
 from shared.db.channels import Channel
 from shared.db.pool import Connection
-from shared.domain.alerts import IncidentLine, ModelWeek, ScheduleWeek, Weekly
-from shared.domain.detections import Subject
-from shared.domain.digest import WEEK
-from shared.domain.drift import LEAST_COVERAGE
+from shared.domain.drift.detect import LEAST_COVERAGE
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.alerts import IncidentLine, ModelWeek, ScheduleWeek, Weekly
+from shared.domain.telling.digest import WEEK
 
 _MEASURED = """
     SELECT DISTINCT ON (e.schedule_id, a.model)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 BYTES_PER_TOKEN = 4
 FRAMING_TOKENS = 8

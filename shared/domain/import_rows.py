@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from shared.domain.aggregation import ALL_CATEGORIES
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict
 from shared.domain.errors import ErrorKind, InvalidInput
-from shared.domain.scoring import Outcome, Unscored, Verdict
+from shared.domain.figures.aggregation import ALL_CATEGORIES
 
 REQUIRED_FIELDS = ("run_at", "model", "suite", "question_id", "score")
 OPTIONAL_FIELDS = (

@@ -7,10 +7,10 @@ from datetime import datetime
 from io import BytesIO
 from typing import assert_never
 
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import InvalidInput
 from shared.domain.import_rows import REQUIRED_FIELDS, ImportedPair, ImportedQuestion, ImportedRow, read_row
-from shared.domain.scoring import Unscored, Verdict
-from shared.domain.suites import Json, fingerprint
+from shared.domain.questions.suites import Json, fingerprint
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

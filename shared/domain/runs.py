@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import NewType, TypeVar
 from uuid import UUID
 
+from shared.domain.answers.scoring import Unscored
 from shared.domain.errors import ErrorKind
-from shared.domain.scoring import Unscored
 
 RunId = NewType("RunId", UUID)
 

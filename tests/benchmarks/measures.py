@@ -10,8 +10,8 @@ from itertools import chain
 from statistics import median, quantiles
 from typing import Any
 
-from shared.domain.judging import Judge, messages
-from shared.domain.suites import Question, Scorer
+from shared.domain.answers.judging import Judge, messages
+from shared.domain.questions.suites import Question, Scorer
 from tests.benchmarks.processes import cpu_seconds_by_program
 from tests.benchmarks.stage import MODELS, QUESTIONS, ROOT, WIDTH, Stage
 

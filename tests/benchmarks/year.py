@@ -24,7 +24,7 @@ from shared.db.migrate import migrate
 from shared.db.pool import Connection, open_pool
 from shared.db.seen import find_last_seen
 from shared.detecting import read_sequence, refold
-from shared.domain.suites import SuiteContent
+from shared.domain.questions.suites import SuiteContent
 from shared.models import Catalogue
 from shared.queue import open_redis
 from shared.settings import Settings

@@ -15,11 +15,11 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from shared.domain.backtest import backtest
-from shared.domain.budget import Budget
-from shared.domain.records import Record
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.sequence import Asked, Entry, Measured
 from shared.domain.runs import RunId
-from shared.domain.sequence import Asked, Entry, Measured
+from shared.domain.telling.backtest import backtest
+from shared.domain.telling.records import Record
 from shared.settings import Settings
 from tests.e2e.test_prime import JUNE, MARCH, RECORDINGS, import_snapshot, rows
 from tests.integration.serving import Api, make_settings, serve_api

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from services.cli.gate.outcome import EXIT_CODES
-from shared.domain.comparison import DEFAULT_MARGIN, Comparison, compare_models
-from shared.domain.gate import Estimate, decide, judge_difference
+from shared.domain.figures.comparison import DEFAULT_MARGIN, Comparison, compare_models
+from shared.domain.figures.gate import Estimate, decide, judge_difference
 from tests.e2e.test_prime import JUNE, MARCH, RECORDINGS, import_snapshot
 from tests.integration.commands import Terminal, open_terminal
 from tests.integration.importing import import_rows, make_row

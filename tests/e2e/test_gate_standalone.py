@@ -11,7 +11,7 @@ import pytest
 
 from services.simulator.config import SimulatorConfig
 from services.simulator.serving import serve
-from shared.domain.suite_files import parse_suite
+from shared.domain.questions.suite_files import parse_suite
 from tests.integration.commands import ROOT, Terminal
 
 SECONDS = 180.0

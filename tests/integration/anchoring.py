@@ -18,11 +18,11 @@ from shared.db.anchor_sets import AnchorSet
 from shared.db.pairs import PairStep
 from shared.db.runs import NewRun
 from shared.db.schedules import Budget, Schedule
-from shared.domain.anchors import Choice, choose_anchors
-from shared.domain.judging import Judge
+from shared.domain.answers.anchors import Choice, choose_anchors
+from shared.domain.answers.judging import Judge
+from shared.domain.answers.scoring import Verdict
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.domain.runs import PairState, RunId, RunKind
-from shared.domain.scoring import Verdict
-from shared.domain.suites import Scorer, SuiteContent
 from shared.queue import enqueue_run_job
 from tests.factories import make_answer, make_question, plan_run
 from tests.integration.pipeline import JUDGE, Installation, install

@@ -11,7 +11,7 @@ import yaml
 
 from services.simulator.config import SimulatorConfig
 from services.simulator.serving import serve
-from shared.domain.suite_files import parse_suite
+from shared.domain.questions.suite_files import parse_suite
 from tests.integration.commands import Done, Terminal, open_terminal
 from tests.integration.serving import make_settings, serve_api
 

@@ -6,9 +6,9 @@ from typing import Any
 from services.worker.finalize import finalize_run
 from shared.db import pairs
 from shared.db.pairs import PairStep
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import PairKey, PairState, RunId
-from shared.domain.scoring import Outcome, Unscored, Verdict
 from tests.factories import make_answer, make_suite, plan_run
 from tests.integration.browsing import Browser, Page
 from tests.integration.serving import Api

@@ -17,9 +17,9 @@ from shared.db import runs
 from shared.db.aggregates import RunAggregate, read_aggregates
 from shared.db.pool import Pool, open_pool
 from shared.db.runs import Run
-from shared.domain.judging import DEFAULT_JUDGE_PROMPT, Judge
+from shared.domain.answers.judging import DEFAULT_JUDGE_PROMPT, Judge
+from shared.domain.questions.suites import SuiteContent
 from shared.domain.runs import RunId
-from shared.domain.suites import SuiteContent
 from shared.queue import enqueue_run_job, open_redis
 from shared.settings import Settings
 from tests.factories import submit_run

@@ -19,7 +19,7 @@ from shared.db import channels, deliveries
 from shared.db.channels import ChannelKind, NewChannel
 from shared.db.deliveries import Attempt, Delivery
 from shared.db.pool import Pool
-from shared.domain.routing import MinSeverity
+from shared.domain.telling.routing import MinSeverity
 from shared.secrets import make_webhook_secret, open_vault
 from shared.settings import Settings
 from shared.targets import hint_at

@@ -21,9 +21,9 @@ from services.worker.finalize import finalize_run
 from shared.db import pairs
 from shared.db.keys import Scope, create_key
 from shared.db.pairs import PairStep
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import PairKey, PairState, RunId
-from shared.domain.scoring import Unscored, Verdict
 from shared.settings import Settings
 from tests.factories import make_answer, plan_run
 

@@ -12,10 +12,10 @@ import pytest
 from services.scheduler.rescue import rescue
 from shared.db import anchors, runs
 from shared.db.anchors import Unjudged
-from shared.domain.anchors import Stratum
+from shared.domain.answers.anchors import Stratum
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import RunId, RunKind, RunState
-from shared.domain.scoring import Unscored, Verdict
 from shared.queue import plant_sentinel
 from tests.integration.anchoring import Nights, open_nights
 from tests.integration.submitting import is_queued

@@ -10,7 +10,7 @@ import pytest
 
 from shared.db import suites
 from shared.db.keys import Scope
-from shared.domain.judging import Judge
+from shared.domain.answers.judging import Judge
 from tests.integration.anchoring import Nights, make_judged_suite, open_nights
 from tests.integration.pipeline import JUDGE
 from tests.integration.serving import Api, open_api

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from services.api import backtests
-from shared.domain.incidents import EventKind
+from shared.domain.telling.incidents import EventKind
 from tests.integration.commands import Terminal, open_terminal
 from tests.integration.importing import import_rows, make_row
 from tests.integration.serving import Api

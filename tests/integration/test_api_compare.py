@@ -9,10 +9,10 @@ import pytest
 from services.worker.finalize import finalize_run
 from shared.db import pairs, suites
 from shared.db.pairs import PairStep
-from shared.domain.judging import Judge
+from shared.domain.answers.judging import Judge
+from shared.domain.answers.scoring import Verdict
+from shared.domain.questions.suites import Question, Scorer, SuiteContent
 from shared.domain.runs import PairKey, PairState, RunId
-from shared.domain.scoring import Verdict
-from shared.domain.suites import Question, Scorer, SuiteContent
 from tests.factories import make_answer, make_question, make_suite, plan_run
 from tests.integration.importing import import_rows, make_row, make_rows
 from tests.integration.serving import Api, finished_run

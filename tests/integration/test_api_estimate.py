@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.db import suites
-from shared.domain.suites import Scorer, SuiteContent
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.settings import Settings
 from tests.factories import make_question, make_suite
 from tests.integration.serving import Api, make_settings

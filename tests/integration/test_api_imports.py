@@ -9,7 +9,7 @@ import pytest
 
 from shared.db import suites
 from shared.db.keys import Scope
-from shared.domain.suites import Question, Scorer, SuiteContent
+from shared.domain.questions.suites import Question, Scorer, SuiteContent
 from shared.settings import Settings
 from tests.factories import make_suite
 from tests.integration.importing import IMPORT, import_rows, make_row, make_rows, post_rows

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from shared.domain.judging import Judge
-from shared.domain.suites import Scorer
+from shared.domain.answers.judging import Judge
+from shared.domain.questions.suites import Scorer
 from tests.factories import make_suite, plan_run
 from tests.integration.importing import import_rows, make_row, make_rows
 from tests.integration.serving import Api, finished_run

@@ -7,9 +7,9 @@ import pytest
 
 from services.api.rankings import RankingShelf
 from shared.db import measurements, sheets
-from shared.domain.judging import Judge
-from shared.domain.ranking import Rank
-from shared.domain.suites import Scorer
+from shared.domain.answers.judging import Judge
+from shared.domain.figures.ranking import Rank
+from shared.domain.questions.suites import Scorer
 from tests.factories import make_suite
 from tests.integration.importing import import_rows, make_row, make_rows
 from tests.integration.serving import Api, finished_run

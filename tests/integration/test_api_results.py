@@ -14,8 +14,8 @@ import pytest
 from shared.db import pairs, results
 from shared.db.pairs import PairStep
 from shared.db.results import ResultFilter
+from shared.domain.answers.scoring import Verdict
 from shared.domain.runs import PairState, RunId
-from shared.domain.scoring import Verdict
 from tests.factories import make_answer, make_suite, plan_run
 from tests.integration.serving import Api, finish, finished_run
 

@@ -12,7 +12,7 @@ from shared.db import schedules
 from shared.db.keys import Scope
 from shared.db.schedules import Budget
 from shared.domain.calendar import next_due
-from shared.domain.suites import Scorer
+from shared.domain.questions.suites import Scorer
 from shared.settings import Settings
 from tests.integration.serving import Api, make_settings, open_api
 from tests.integration.submitting import queued, refused_fields, store_suite, submit

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.suites import Scorer
+from shared.domain.questions.suites import Scorer
 from tests.integration.serving import MODELS, Api, make_settings, open_api
 from tests.integration.submitting import RUNS, count_runs, queued, refused_fields, store_suite, submit
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from shared.db.controls import compare_controls, read_control_answers
-from shared.domain.controls import ControlFinding
+from shared.domain.causes.controls import ControlFinding
 from shared.domain.errors import ErrorKind
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.domain.runs import RunId
-from shared.domain.suites import Scorer, SuiteContent
 from tests.factories import make_question, make_suite
 from tests.integration.pipeline import JUDGE, Installation, install
 

@@ -11,8 +11,8 @@ import pytest
 from services.api.dashboard.views.answers import FOLDED, LONGEST, ROWS
 from shared.db import results
 from shared.db.results import ResultFilter, ResultOutcome
-from shared.domain.scoring import Verdict
-from shared.domain.suites import SuiteContent
+from shared.domain.answers.scoring import Verdict
+from shared.domain.questions.suites import SuiteContent
 from tests.factories import make_question, make_suite, plan_run
 from tests.integration.browsing import Browser, browse
 from tests.integration.measuring import HALF, LATE, RIGHT, WRONG, in_order, measure, open_run

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.domain.judging import Judge
+from shared.domain.answers.judging import Judge
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunKind
-from shared.domain.suites import Scorer
 from tests.factories import make_suite, plan_run
 from tests.integration.browsing import CALM, FALLEN, GONE, SOUND, Browser, Page, browse, live_through
 from tests.integration.importing import make_row, make_rows

@@ -10,9 +10,9 @@ from services.worker.finalize import finalize_run
 from services.worker.stop import stop_run
 from shared.db import runs
 from shared.db.keys import Scope
-from shared.domain.judging import DEFAULT_JUDGE_PROMPT, Judge
+from shared.domain.answers.judging import DEFAULT_JUDGE_PROMPT, Judge
+from shared.domain.questions.suites import SuiteContent
 from shared.domain.runs import RunKind, RunState
-from shared.domain.suites import SuiteContent
 from tests.factories import make_question, make_suite, plan_run, submit_run
 from tests.integration.browsing import CALM, Browser, browse, live_through
 from tests.integration.importing import import_rows, make_row

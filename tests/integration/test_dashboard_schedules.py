@@ -11,8 +11,8 @@ from shared.db import schedules
 from shared.db.budget import read_alarm_budget
 from shared.db.keys import Scope
 from shared.db.schedules import Budget, Schedule
-from shared.domain import budget as domain
-from shared.domain.power import power_of
+from shared.domain.drift import budget as domain
+from shared.domain.figures.power import power_of
 from tests.integration.browsing import CALM, FALLEN, SOUND, Browser, Page, browse, live_through
 from tests.integration.submitting import store_suite
 

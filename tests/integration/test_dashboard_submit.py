@@ -8,7 +8,7 @@ import pytest
 
 from shared.db.keys import Scope
 from shared.db.runs import Run, list_runs
-from shared.domain.suites import Scorer
+from shared.domain.questions.suites import Scorer
 from tests.factories import make_suite, plan_run
 from tests.integration.browsing import Browser, Page, browse
 from tests.integration.serving import finish

@@ -8,8 +8,8 @@ import pytest
 
 from shared.db import suites
 from shared.db.keys import Scope
-from shared.domain.budget import Budget
-from shared.domain.power import power_of
+from shared.domain.drift.budget import Budget
+from shared.domain.figures.power import power_of
 from tests.integration.browsing import Browser, Page, browse
 from tests.integration.submitting import store_suite
 

@@ -12,8 +12,8 @@ import structlog.testing
 from shared.db import channels
 from shared.db.channels import ChannelKind, ChannelState
 from shared.db.pool import open_pool
-from shared.domain.redelivery import MOST_TRIES, RETRY_SECONDS
-from shared.domain.routing import MinSeverity
+from shared.domain.telling.redelivery import MOST_TRIES, RETRY_SECONDS
+from shared.domain.telling.routing import MinSeverity
 from shared.queue import open_redis
 from shared.settings import Settings
 from tests.integration.receiving import (

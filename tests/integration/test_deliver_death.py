@@ -11,7 +11,7 @@ import pytest
 from services.scheduler.deliver import LEASE
 from shared.db.channels import ChannelKind
 from shared.db.pool import open_pool
-from shared.domain.messages import PERHAPS_AGAIN
+from shared.domain.telling.messages import PERHAPS_AGAIN
 from shared.queue import open_redis
 from shared.settings import Settings
 from tests.integration.delivering_process import CLOCK

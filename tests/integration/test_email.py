@@ -23,7 +23,7 @@ from services.scheduler.channels.email import read_mail_server
 from shared.db.channels import ChannelKind
 from shared.db.pool import open_pool
 from shared.domain.errors import InvalidInput
-from shared.domain.messages import PERHAPS_AGAIN
+from shared.domain.telling.messages import PERHAPS_AGAIN
 from shared.queue import open_redis
 from shared.settings import Settings
 from tests.integration.receiving import Clock, Outgoing, with_receivers

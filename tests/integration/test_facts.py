@@ -10,9 +10,9 @@ import pytest
 from shared.db import pairs, runs, suites
 from shared.db.pairs import PairStep
 from shared.db.pool import Pool, open_pool
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import PairKey, PairState, RunState
-from shared.domain.scoring import Unscored, Verdict
 from shared.settings import Settings
 from tests.factories import make_answer, make_question, make_suite, plan_run
 

@@ -10,10 +10,10 @@ from shared.db import pairs, runs
 from shared.db.aggregates import RunAggregate, read_aggregates
 from shared.db.pairs import PairStep
 from shared.db.pool import Pool, open_pool
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import ErrorKind
+from shared.domain.questions.suites import SuiteContent
 from shared.domain.runs import PairState, RunState
-from shared.domain.scoring import Unscored, Verdict
-from shared.domain.suites import SuiteContent
 from shared.settings import Settings
 from tests.factories import make_answer, make_question, plan_run
 

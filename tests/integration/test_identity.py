@@ -14,9 +14,9 @@ from services.worker.probe import probe_identity
 from shared.db import identity, schedules
 from shared.db.identity import Probe
 from shared.db.pool import Connection
-from shared.domain.identity import IdentityChange, IdentityKind, follow
+from shared.domain.causes.identity import IdentityChange, IdentityKind, follow
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.domain.runs import RunId, RunKind, RunState
-from shared.domain.suites import Scorer, SuiteContent
 from shared.models import Catalogue
 from shared.queue import enqueue_run_job
 from tests.factories import make_question, make_suite

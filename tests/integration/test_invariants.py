@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from services.scheduler.invariants import check_invariants
 from shared.db.pool import Pool
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunId
-from shared.domain.suites import Scorer
 from shared.settings import Settings
 from tests.factories import make_suite, plan_run, submit_run
 from tests.integration.importing import import_rows, make_rows

@@ -9,13 +9,13 @@ import pytest
 from shared.db import imports, prompts, suites
 from shared.db.ledger import read_terms
 from shared.db.pool import Connection, open_pool
-from shared.domain.imported_suites import learn
+from shared.domain.answers.judging import Judge
+from shared.domain.causes.ledger import changes_between, comparability, tell
 from shared.domain.imports import parse_results
-from shared.domain.judging import Judge
-from shared.domain.ledger import changes_between, comparability, tell
-from shared.domain.prompts import Message, Prompt
+from shared.domain.questions.imported_suites import learn
+from shared.domain.questions.prompts import Message, Prompt
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.domain.runs import RunId, RunKind
-from shared.domain.suites import Scorer, SuiteContent
 from shared.settings import Settings
 from tests.factories import make_question, submit_run
 

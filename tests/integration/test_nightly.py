@@ -13,8 +13,8 @@ from shared.db import runs, schedules, suites
 from shared.db.runs import Run
 from shared.db.schedules import NightState, Schedule
 from shared.domain.errors import InvalidInput
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunKind
-from shared.domain.suites import Scorer
 from shared.models import Catalogue
 from shared.nights import open_confirmation, open_night
 from shared.settings import Settings

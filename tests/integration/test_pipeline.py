@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared.db import pairs, runs
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.domain.runs import PairState, RunState
-from shared.domain.suites import Scorer, SuiteContent
 from shared.queue import enqueue_pairs, enqueue_run_job
 from tests.factories import make_question, make_suite
 from tests.integration.pipeline import JUDGE, Installation, install

@@ -12,8 +12,8 @@ from services.worker.finalize import finalize_run
 from services.worker.provider import Permanent, complete
 from shared.db import runs
 from shared.db.provider_keys import read_provider_keys, store_provider_keys
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import RunId, RunState
-from shared.domain.suites import Scorer
 from shared.settings import Settings
 from tests.factories import plan_run
 from tests.integration.serving import Api, finished_run, make_settings, open_api

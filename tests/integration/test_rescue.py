@@ -9,8 +9,8 @@ import pytest
 from services.scheduler.rescue import rescue
 from shared.db import pairs, runs
 from shared.db.pairs import PairStep
+from shared.domain.answers.scoring import Verdict
 from shared.domain.runs import PairState, RunState
-from shared.domain.scoring import Verdict
 from shared.queue import enqueue_pairs, plant_sentinel
 from tests.factories import make_answer, make_suite, plan_run, submit_run
 from tests.integration.pipeline import Installation, install

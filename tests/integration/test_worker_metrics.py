@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.domain.errors import ErrorKind
+from shared.domain.questions.suites import Scorer, SuiteContent
 from shared.domain.runs import RunState
-from shared.domain.suites import Scorer, SuiteContent
 from shared.metrics import MOST_MODELS, ModelLabels
 from tests.factories import make_question, make_suite
 from tests.integration.pipeline import JUDGE, install

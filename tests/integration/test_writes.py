@@ -11,8 +11,8 @@ from services.worker.writes import BATCH_ROWS, ResultWriter
 from shared.db import runs
 from shared.db.pairs import PairStep
 from shared.db.pool import Pool, open_pool
+from shared.domain.answers.scoring import Verdict
 from shared.domain.runs import PairKey, PairState, RunId
-from shared.domain.scoring import Verdict
 from shared.settings import Settings
 from tests.factories import make_answer, make_suite, plan_run
 

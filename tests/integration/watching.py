@@ -17,8 +17,8 @@ from shared.db.runs import NewRun
 from shared.db.schedules import Budget, Schedule
 from shared.db.seen import find_last_seen
 from shared.detecting import read_sequence, refold
-from shared.domain.incidents import MonitorState
 from shared.domain.runs import RunId, RunKind, RunState
+from shared.domain.telling.incidents import MonitorState
 from shared.models import Catalogue
 from tests.factories import make_suite
 from tests.integration.scheduling import TERMS

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from shared.domain.blame import Cause
+from shared.domain.causes.blame import Cause
 from tests.simulation.culprits import CULPRITS, NO_INCIDENT, Told, try_culprit
 from tests.simulation.experiments import FLEET
 

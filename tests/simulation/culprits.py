@@ -12,13 +12,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from shared.domain.backtest import Circumstances, backtest
-from shared.domain.budget import Budget
-from shared.domain.controls import ControlFinding
-from shared.domain.incidents import EventKind, MonitorState
-from shared.domain.records import Record
+from shared.domain.causes.controls import ControlFinding
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.sequence import Anchoring, Asked, Entry, Measured
 from shared.domain.runs import RunId
-from shared.domain.sequence import Anchoring, Asked, Entry, Measured
+from shared.domain.telling.backtest import Circumstances, backtest
+from shared.domain.telling.incidents import EventKind, MonitorState
+from shared.domain.telling.records import Record
 from tests.simulation.experiments import FLEET, chance_of
 from tests.simulation.world import JUDGE_FLIPS, REFERENCE_NIGHTS, categorize
 

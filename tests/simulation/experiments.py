@@ -9,12 +9,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from shared.domain.attribution import attribute_to_categories, attribute_to_questions
-from shared.domain.budget import Budget, share_operations, share_quality
-from shared.domain.comparison import Comparison, GateVerdict, compare
-from shared.domain.continuous import detect_operations
-from shared.domain.decay import COMPARED_NIGHTS, MONTH_NIGHTS, has_decayed
-from shared.domain.drift import State, advance, observe_quality
+from shared.domain.causes.attribution import attribute_to_categories, attribute_to_questions
+from shared.domain.drift.budget import Budget, share_operations, share_quality
+from shared.domain.drift.continuous import detect_operations
+from shared.domain.drift.decay import COMPARED_NIGHTS, MONTH_NIGHTS, has_decayed
+from shared.domain.drift.detect import State, advance, observe_quality
+from shared.domain.figures.comparison import Comparison, GateVerdict, compare
 from tests.simulation.rules import RULES
 from tests.simulation.world import REFERENCE_NIGHTS, Scenario, World, categorize, create
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from shared.domain.budget import ANCHORS, Budget, share_quality
-from shared.domain.dating import Shift, measure_shift
-from shared.domain.drift import Metric, State, Stream, advance, observe_quality
-from shared.domain.suspects import Suspect, suspect, weigh_strata
+from shared.domain.causes.suspects import Suspect, suspect, weigh_strata
+from shared.domain.drift.budget import ANCHORS, Budget, share_quality
+from shared.domain.drift.dating import Shift, measure_shift
+from shared.domain.drift.detect import Metric, State, Stream, advance, observe_quality
 from tests.simulation.experiments import BATCH, FLEET, chance_of
 from tests.simulation.world import REFERENCE_NIGHTS, categorize
 

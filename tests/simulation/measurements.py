@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeAlias
 
-from shared.domain.comparison import GateVerdict
-from shared.domain.suspects import Suspect
+from shared.domain.causes.suspects import Suspect
+from shared.domain.figures.comparison import GateVerdict
 from tests.simulation.experiments import FLEET, MONTHLY, OURS, YEAR, Watched, gate, watch, watch_latency
 from tests.simulation.judges import Move, accuse, watch_judge
 from tests.simulation.rules import RULES

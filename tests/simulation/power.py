@@ -1,6 +1,6 @@
 """Measure how small a drop the nightly detector sees: `python -m tests.simulation.power [--write]`.
 
-With --write the numbers go into shared/domain/power_table.py. About 6 minutes on one core.
+With --write the numbers go into shared/domain/figures/power_table.py. About 6 minutes on one core.
 """
 
 import sys
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from shared.domain.budget import Budget, share_quality
-from shared.domain.drift import Metric, State, advance, observe_quality
+from shared.domain.drift.budget import Budget, share_quality
+from shared.domain.drift.detect import Metric, State, advance, observe_quality
 from tests.simulation.experiments import BATCH, chance_of
 from tests.simulation.world import CATEGORIES, REFERENCE_NIGHTS, Scenario, World, categorize, create
 
 Array = NDArray[np.float64]
 
-STORED = Path(__file__).parents[2] / "shared" / "domain" / "power_table.py"
+STORED = Path(__file__).parents[2] / "shared" / "domain" / "figures" / "power_table.py"
 MODELS = {25: 400, 50: 400, 100: 400, 200: 400, 500: 200, 1000: 100}  # simulated, by size of the suite
 DROPS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.12, 0.15, 0.20)
 WEEK, MONTH = 7, 30

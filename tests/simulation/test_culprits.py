@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from shared.domain.blame import Cause
-from shared.domain.ledger import QuestionTerms, Terms, changes_between
+from shared.domain.causes.blame import Cause
+from shared.domain.causes.ledger import QuestionTerms, Terms, changes_between
 from tests.simulation.accusations import PAGE, STORED, TRIALS, Row, show
 from tests.simulation.culprits import CULPRITS, NO_INCIDENT, Told, try_culprit
 

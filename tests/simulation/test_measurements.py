@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from shared.domain.budget import Budget, share_quality
-from shared.domain.drift import State, advance, observe_quality
+from shared.domain.drift.budget import Budget, share_quality
+from shared.domain.drift.detect import State, advance, observe_quality
 from tests.simulation.__main__ import PAGE, STORED
 from tests.simulation.experiments import MONTHLY, OURS, watch
 from tests.simulation.measurements import (

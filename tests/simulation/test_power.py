@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from shared.domain import power_table
-from shared.domain.budget import Budget
-from shared.domain.power import power_of
+from shared.domain.drift.budget import Budget
+from shared.domain.figures import power_table
+from shared.domain.figures.power import power_of
 from tests.simulation.power import DROPS, MODELS, MONTH, STORED, Reached, render, watch_drops
 
 pytestmark = pytest.mark.slow

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.domain.alerts import Alert, Flip
-from shared.domain.blame import Cause
-from shared.domain.detections import Subject
-from shared.domain.findings import Size, Where
-from shared.domain.incidents import EventKind
+from shared.domain.causes.blame import Cause
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.alerts import Alert, Flip
+from shared.domain.telling.findings import Size, Where
+from shared.domain.telling.incidents import EventKind
 
 URL = "https://drift.example"
 INCIDENT = UUID("11111111-2222-3333-4444-555555555555")

@@ -11,11 +11,11 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.domain.budget import Budget
-from shared.domain.detections import Detection
-from shared.domain.fold import Decisions, Fold
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.detections import Detection
+from shared.domain.drift.fold import Decisions, Fold
+from shared.domain.drift.sequence import Anchoring, Asked, Entry, Measured
 from shared.domain.runs import RunId
-from shared.domain.sequence import Anchoring, Asked, Entry, Measured
 
 Array = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from typing import Any
 from services.simulator.config import SimulatorConfig
 from services.simulator.fleet import Fleet, Malformed, Planned
 from services.simulator.wire import ChatRequest, Completion, Fault
-from shared.domain.scoring import Verdict, score_answer
-from shared.domain.suites import Question
+from shared.domain.answers.scoring import Verdict, score_answer
+from shared.domain.questions.suites import Question
 from tests.factories import make_question
 
 QUESTIONS = [

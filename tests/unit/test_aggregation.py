@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from shared.domain.aggregation import (
+from shared.domain.figures.aggregation import (
     ALL_CATEGORIES,
     Accuracy,
     IntervalMethod,

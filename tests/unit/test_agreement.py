@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from shared.domain.agreement import Kappa, Rated, measure_agreement, measure_kappa
+from shared.domain.answers.agreement import Kappa, Rated, measure_agreement, measure_kappa
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "openqa_judges_even.jsonl.gz"
 counts = st.integers(0, 60)

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.anchors import Choice, Graded, Stratum, TooFew, choose_anchors
+from shared.domain.answers.anchors import Choice, Graded, Stratum, TooFew, choose_anchors
 from shared.domain.runs import PairKey, RunId
 
 scores = st.sampled_from([0.0, 0.2, 0.5, 0.75, 0.9, 1.0])

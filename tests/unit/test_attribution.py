@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.domain.attribution import attribute_to_categories, attribute_to_questions
-from shared.domain.nightly import MISSING, Integers
+from shared.domain.causes.attribution import attribute_to_categories, attribute_to_questions
+from shared.domain.drift.nightly import MISSING, Integers
 
 
 def thirty_good_nights_and_three_bad_ones() -> Integers:

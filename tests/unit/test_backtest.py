@@ -7,14 +7,14 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from shared.domain.backtest import Circumstances, backtest
-from shared.domain.blame import Cause
-from shared.domain.budget import Budget
-from shared.domain.controls import ControlFinding
-from shared.domain.detections import Subject
-from shared.domain.incidents import EventKind, MonitorState
+from shared.domain.causes.blame import Cause
+from shared.domain.causes.controls import ControlFinding
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.detections import Subject
+from shared.domain.drift.sequence import Anchoring, Asked, Entry, Measured
 from shared.domain.runs import RunId
-from shared.domain.sequence import Anchoring, Asked, Entry, Measured
+from shared.domain.telling.backtest import Circumstances, backtest
+from shared.domain.telling.incidents import EventKind, MonitorState
 
 QUESTIONS = 120
 FIRST = date(2026, 1, 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.domain.bands import no_drift_band
+from shared.domain.figures.bands import no_drift_band
 
 
 def test_fewer_than_five_nights_have_no_band() -> None:

@@ -7,12 +7,12 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from shared.domain.blame import Blame, Cause, Surroundings, accuse, blame, judge_shift
-from shared.domain.budget import Budget
-from shared.domain.fold import Decisions
-from shared.domain.history import History
+from shared.domain.causes.blame import Blame, Cause, Surroundings, accuse, blame, judge_shift
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.fold import Decisions
+from shared.domain.drift.history import History
+from shared.domain.drift.sequence import Anchoring, Asked, Entry, Measured
 from shared.domain.runs import RunId
-from shared.domain.sequence import Anchoring, Asked, Entry, Measured
 
 QUESTIONS, NIGHTS, CHANGE = 100, 20, 11
 STRATA = {n: "borderline" if n < 40 else "clear" for n in range(80)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shared.domain.budget import (
+from shared.domain.drift.budget import (
     ANCHORS,
     DECAY,
     Budget,

@@ -2,11 +2,20 @@
 
 import pytest
 
-from shared.domain.cases import Case, Evidence, Task, changes_around, find_alarm, follow, harness_around, span
-from shared.domain.controls import ControlFinding
-from shared.domain.detections import Dated, Detection, Outcome, Subject
-from shared.domain.incidents import EventKind, MonitorState, Move
-from shared.domain.ledger import Terms
+from shared.domain.causes.controls import ControlFinding
+from shared.domain.causes.ledger import Terms
+from shared.domain.drift.detections import Dated, Detection, Outcome, Subject
+from shared.domain.telling.cases import (
+    Case,
+    Evidence,
+    Task,
+    changes_around,
+    find_alarm,
+    follow,
+    harness_around,
+    span,
+)
+from shared.domain.telling.incidents import EventKind, MonitorState, Move
 
 OK, ALERT, NO_DATA = MonitorState.OK, MonitorState.ALERT, MonitorState.NO_DATA
 CASE = Case("accuracy", ("accuracy",))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.choices import offered_choices, settled_choice
+from shared.domain.answers.choices import offered_choices, settled_choice
 
 RECORDED = (
     Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gpt4o_repeat5_three_tasks.jsonl.gz"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.claims import contradicts_name, read_claim
+from shared.domain.causes.claims import contradicts_name, read_claim
 
 
 @pytest.mark.parametrize(

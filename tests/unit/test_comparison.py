@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shared.domain.comparison import (
+from shared.domain.errors import InvalidInput
+from shared.domain.figures.comparison import (
     Comparison,
     GateVerdict,
     NotCompared,
@@ -17,7 +18,6 @@ from shared.domain.comparison import (
     compare_categories,
     compare_models,
 )
-from shared.domain.errors import InvalidInput
 
 Scores = dict[str, float]
 

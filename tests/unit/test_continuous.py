@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shared.domain.budget import Budget, Thresholds, share_operations
-from shared.domain.continuous import Array, Operations, detect_operations, mark_calls_in_time
-from shared.domain.detector import Reading
-from shared.domain.drift import AcceptBaseline, Act, Quarantine
-from shared.domain.nightly import MISSING
+from shared.domain.drift.budget import Budget, Thresholds, share_operations
+from shared.domain.drift.continuous import Array, Operations, detect_operations, mark_calls_in_time
+from shared.domain.drift.detect import AcceptBaseline, Act, Quarantine
+from shared.domain.drift.detector import Reading
+from shared.domain.drift.nightly import MISSING
 
 THRESHOLDS: Thresholds = Budget(1).of_each_model(share_operations(7)[:1])
 EVERYONE = np.array([True])

@@ -6,7 +6,7 @@ import pytest
 
 from services.simulator.config import read_config
 from services.simulator.fleet import Fleet
-from shared.domain.controls import ControlAnswer, ControlFinding, compare_control, tell_control
+from shared.domain.causes.controls import ControlAnswer, ControlFinding, compare_control, tell_control
 from tests.unit.simulated import QUESTIONS, reply_to, text_of
 
 CONTROL = Path(__file__).parents[2] / "deploy" / "control.yaml"

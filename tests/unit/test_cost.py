@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.cost import CostRange, Price, cost, count_tokens, estimate
-from shared.domain.suites import Question, Scorer
+from shared.domain.questions.suites import Question, Scorer
 
 CHEAP = Price(Decimal("0.0000001"), Decimal("0.0000004"))
 FREE = Price(Decimal(0), Decimal(0))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shared.domain.dating import Severity, Shift, date_change, measure_shift
-from shared.domain.evidence import Evidence
-from shared.domain.nightly import MISSING
+from shared.domain.drift.dating import Severity, Shift, date_change, measure_shift
+from shared.domain.drift.evidence import Evidence
+from shared.domain.drift.nightly import MISSING
 
 KNOWN_SCORES = [0, 0.3, -0.8, 0.5, -0.2, 1.1, -0.4, 0.1, 2.4, 3.1, 2.2]
 SOFT_SCORES = [0, 0.3, -0.8, 0.5, -0.2, -0.1, -0.4, 0.5, 1.4, 1.1, 1.2]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shared.domain.dating import measure_shift
-from shared.domain.decay import Decay, has_decayed
-from shared.domain.nightly import MISSING, Integers
+from shared.domain.drift.dating import measure_shift
+from shared.domain.drift.decay import Decay, has_decayed
+from shared.domain.drift.nightly import MISSING, Integers
 
 WEEK, LATEST = slice(0, 7), slice(-7, None)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.digest import last_due, narrow
-from shared.domain.routing import MinSeverity, Routing
+from shared.domain.telling.digest import last_due, narrow
+from shared.domain.telling.routing import MinSeverity, Routing
 from tests.unit.test_messages import WEEK
 
 

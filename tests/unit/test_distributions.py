@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from shared.domain.distributions import (
+from shared.domain.figures.distributions import (
     erfc,
     normal_cdf,
     normal_log_cdf,

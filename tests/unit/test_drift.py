@@ -7,8 +7,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from shared.domain.budget import Budget, Thresholds, share_quality
-from shared.domain.drift import (
+from shared.domain.drift.budget import Budget, Thresholds, share_quality
+from shared.domain.drift.detect import (
     AcceptBaseline,
     Act,
     Detection,
@@ -22,7 +22,7 @@ from shared.domain.drift import (
     detect,
     observe_quality,
 )
-from shared.domain.nightly import MISSING, Noise, put_in_bags, score_night
+from shared.domain.drift.nightly import MISSING, Noise, put_in_bags, score_night
 
 CATEGORIES = ["code"] * 20 + ["facts"] * 20
 QUALITY = observe_quality(CATEGORIES)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from shared.domain.evidence import CANDIDATES, SHIFTS, Evidence, log_e_value
+from shared.domain.drift.evidence import CANDIDATES, SHIFTS, Evidence, log_e_value
 
 KNOWN_SCORES = [0, 0.3, -0.8, 0.5, -0.2, 1.1, -0.4, 0.1, 2.4, 3.1, 2.2]
 

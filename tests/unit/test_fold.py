@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from shared.db.detections import pack, unpack
-from shared.domain import drift
-from shared.domain.budget import Budget, share_quality
-from shared.domain.detections import Dated, Outcome, Subject
-from shared.domain.fold import Decisions, Fold, deserves_confirmation
-from shared.domain.history import History
-from shared.domain.sequence import Anchoring, Asked
+from shared.domain.drift import detect as drift
+from shared.domain.drift.budget import Budget, share_quality
+from shared.domain.drift.detections import Dated, Outcome, Subject
+from shared.domain.drift.fold import Decisions, Fold, deserves_confirmation
+from shared.domain.drift.history import History
+from shared.domain.drift.sequence import Anchoring, Asked
 from tests.unit.sequences import (
     SUITE,
     Past,

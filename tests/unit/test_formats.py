@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.formats import has_format_failure
-from shared.domain.scoring import Verdict, score_answer
-from shared.domain.suites import Question, Scorer
+from shared.domain.answers.formats import has_format_failure
+from shared.domain.answers.scoring import Verdict, score_answer
+from shared.domain.questions.suites import Question, Scorer
 from tests.factories import make_question
 
 GOOD = Verdict(0.8, True, "mostly right")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shared.domain.comparison import GateVerdict
-from shared.domain.gate import (
+from shared.domain.figures.comparison import GateVerdict
+from shared.domain.figures.gate import (
     Criterion,
     Estimate,
     Finding,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.comparison import Comparison, compare
-from shared.domain.sensitivity import DETECTION_Z, PSEUDO_QUESTIONS
+from shared.domain.figures.comparison import Comparison, compare
+from shared.domain.figures.sensitivity import DETECTION_Z, PSEUDO_QUESTIONS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "gate.md"
 TURNING = (0.01, 0.02, 0.05, 0.10, 0.20)

@@ -16,8 +16,8 @@ from services.cli.gate.markdown import code, write_markdown
 from services.cli.gate.outcome import GateOutcome, as_json
 from services.cli.gate.terminal import describe_gate
 from services.cli.gate.words import headline, tell_deciding
-from shared.domain.gate import Criterion, Deciding, Estimate, Finding, Wish
-from shared.domain.gate_cases import Case, Reply, Side, latencies, pair_cases
+from shared.domain.figures.gate import Criterion, Deciding, Estimate, Finding, Wish
+from shared.domain.figures.gate_cases import Case, Reply, Side, latencies, pair_cases
 
 RUN = {"id": "1a2b", "suite": "golden", "suite_version": 3, "finished_at": "2026-11-21T10:00:00Z"}
 RIGHT, WRONG = Side(1.0, "4", "", 0.5), Side(0.0, "5", "", 0.25)

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from services.api.gauges import MOST_CATEGORIES, describe_quality, describe_queues
 from shared.db.measures import Calendar, NewestMeasurement, Present, Standing, StreamEvidence
-from shared.domain.agreement import Rated, measure_agreement
+from shared.domain.answers.agreement import Rated, measure_agreement
 from shared.metrics import MOST_MODELS
 from shared.models import Catalogue, ModelEntry
 from shared.queue import CONTROL_QUEUE, QueueState, model_queue

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.scoring import Unscored, Verdict, rubric, score_answer
-from shared.domain.suite_files import parse_suite
-from shared.domain.suites import Question
+from shared.domain.answers.scoring import Unscored, Verdict, rubric, score_answer
+from shared.domain.questions.suite_files import parse_suite
+from shared.domain.questions.suites import Question
 
 SUITES = Path(__file__).resolve().parents[2] / "suites"
 QUESTIONS = parse_suite("golden.csv", (SUITES / "golden.csv").read_bytes()).questions

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.identity import (
+from shared.domain.causes.identity import (
     Identity,
     IdentityChange,
     IdentityKind,

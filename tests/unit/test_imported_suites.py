@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.import_rows import ImportedQuestion
-from shared.domain.imported_suites import find_stranger, learn
-from shared.domain.suites import Question, Scorer
+from shared.domain.questions.imported_suites import find_stranger, learn
+from shared.domain.questions.suites import Question, Scorer
 
 KNOWN = {"q": Question("q", "math", "2 + 2?", "4", Scorer("numeric"), cluster="sums")}
 TEXTS = st.none() | st.text(max_size=3)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.answers.scoring import Unscored, Verdict
 from shared.domain.errors import ErrorKind, InvalidInput
 from shared.domain.import_rows import ImportedPair, ImportedQuestion
 from shared.domain.imports import ImportedRun, parse_results
-from shared.domain.scoring import Unscored, Verdict
 
 MINIMAL = {"run_at": "2025-03-01T02:00:00Z", "model": "m", "suite": "s", "question_id": "q1", "score": 1}
 FULL = {

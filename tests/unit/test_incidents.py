@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.domain.detections import Subject
-from shared.domain.incidents import TRANSITIONS, EventKind, Monitor, MonitorState, Move, Signal, move
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.incidents import TRANSITIONS, EventKind, Monitor, MonitorState, Move, Signal, move
 
 OK, WATCH, ALERT, NO_DATA, PAUSED = MonitorState
 # The state after a signal, in the order of the signals' definition.

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.judging import (
+from shared.domain.answers.judging import (
     DEFAULT_JUDGE_PROMPT,
     RESPONSE_FORMAT,
     Judge,
     extract,
     messages,
 )
-from shared.domain.suites import Question, Scorer
+from shared.domain.questions.suites import Question, Scorer
 from tests.factories import make_question
 
 JUDGE = Judge("default", "judge-model")

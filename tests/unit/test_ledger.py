@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.ledger import (
+from shared.domain.causes.ledger import (
     Change,
     ChangeKind,
     JudgeTerms,

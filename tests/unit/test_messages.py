@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from shared.domain.alerts import (
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.alerts import (
     Alert,
     Flip,
     Gathering,
@@ -20,13 +21,12 @@ from shared.domain.alerts import (
     Trial,
     Weekly,
 )
-from shared.domain.detections import Subject
-from shared.domain.email_message import build_email
-from shared.domain.findings import Where
-from shared.domain.incidents import EventKind
-from shared.domain.message import Link, Message, Passage, Quote, write_text
-from shared.domain.messages import PERHAPS_AGAIN, tell
-from shared.domain.slack_message import LONGEST_HEADER, LONGEST_TEXT, MOST_BLOCKS, build_slack, escape
+from shared.domain.telling.email_message import build_email
+from shared.domain.telling.findings import Where
+from shared.domain.telling.incidents import EventKind
+from shared.domain.telling.message import Link, Message, Passage, Quote, write_text
+from shared.domain.telling.messages import PERHAPS_AGAIN, tell
+from shared.domain.telling.slack_message import LONGEST_HEADER, LONGEST_TEXT, MOST_BLOCKS, build_slack, escape
 from shared.notices import read_notice, write_notice
 from tests.unit.alerting import DRIFT, INCIDENT, OUTAGE, URL, alert
 

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shared.domain.distributions import normal_cdf
-from shared.domain.nightly import (
+from shared.domain.drift.nightly import (
     FARTHEST,
     MISSING,
     Integers,
@@ -22,7 +21,8 @@ from shared.domain.nightly import (
     score_night,
     weigh,
 )
-from shared.domain.significance import sign_test
+from shared.domain.figures.distributions import normal_cdf
+from shared.domain.figures.significance import sign_test
 
 
 def bags_of(*nights: list[int], grid: int = 1) -> Integers:

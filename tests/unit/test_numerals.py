@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.numerals import Number, final_number, numbers
-from shared.domain.scoring import Verdict, score_answer
+from shared.domain.answers.numerals import Number, final_number, numbers
+from shared.domain.answers.scoring import Verdict, score_answer
 from tests.factories import make_question
 
 RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gsm8k_solutions.jsonl.gz"

@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.budget import Budget
-from shared.domain.power import (
+from shared.domain.drift.budget import Budget
+from shared.domain.figures.power import (
     BUDGETS,
     LARGEST_DROP,
     LEAST_QUESTIONS,
@@ -16,7 +16,7 @@ from shared.domain.power import (
     false_alarms_a_year,
     power_of,
 )
-from shared.domain.power_table import LARGE_DROP_BY_NIGHT, QUESTIONS, WITHIN_A_WEEK
+from shared.domain.figures.power_table import LARGE_DROP_BY_NIGHT, QUESTIONS, WITHIN_A_WEEK
 
 SIZES = st.integers(LEAST_QUESTIONS, MOST_QUESTIONS)
 BUDGETS_OF = st.builds(Budget, st.integers(1, 50), st.floats(1, 1e6))

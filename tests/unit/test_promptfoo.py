@@ -2,10 +2,10 @@
 
 import pytest
 
+from shared.domain.answers.scoring import Verdict, score_answer
 from shared.domain.errors import InvalidInput
-from shared.domain.scoring import Verdict, score_answer
-from shared.domain.suite_files import parse_suite
-from shared.domain.suites import Question
+from shared.domain.questions.suite_files import parse_suite
+from shared.domain.questions.suites import Question
 
 ASSERTING = "tests:\n- vars: {q: x}\n  assert:\n  - "
 

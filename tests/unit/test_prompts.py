@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.prompts import Message, Prompt, check_prompt, split_reference
+from shared.domain.questions.prompts import Message, Prompt, check_prompt, split_reference
 from tests.factories import make_question
 
 SUPPORT = Prompt(

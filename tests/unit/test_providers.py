@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.providers import find_provider_incidents, name_provider
+from shared.domain.causes.providers import find_provider_incidents, name_provider
 
 FLEET = {"a1": "acme", "a2": "acme", "a3": "acme", "b1": "bolt", "b2": "bolt", "c1": "cask"}
 

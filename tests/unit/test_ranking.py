@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from shared.domain.comparison import Comparison, compare
-from shared.domain.distributions import normal_cdf
-from shared.domain.ranking import Rank, Ranking, Sheet, rank_models
+from shared.domain.figures.comparison import Comparison, compare
+from shared.domain.figures.distributions import normal_cdf
+from shared.domain.figures.ranking import Rank, Ranking, Sheet, rank_models
 
 UNITS = [f"q{number}" for number in range(12)]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.ranking import Sheet, rank_models
-from shared.domain.recommendation import Caution, Choice, Contender, Need, Recommendation, recommend
+from shared.domain.figures.ranking import Sheet, rank_models
+from shared.domain.figures.recommendation import Caution, Choice, Contender, Need, Recommendation, recommend
 
 QUESTIONS = 400
 TODAY = date(2026, 11, 21)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared.domain.nightly import MISSING, Integers
-from shared.domain.recovery import is_back, suggests_outage
+from shared.domain.drift.nightly import MISSING, Integers
+from shared.domain.drift.recovery import is_back, suggests_outage
 
 
 def steady_nights(units: int = 200) -> Integers:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.redelivery import (
+from shared.domain.telling.redelivery import (
     LONGEST_RETRY_AFTER_SECONDS,
     MOST_TRIES,
     RETRY_SECONDS,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.refusals import OPENING_CHARACTERS, is_refusal
+from shared.domain.answers.refusals import OPENING_CHARACTERS, is_refusal
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RECORDED = CHECKOUT.parent / "shared" / "data" / "xstest_refusals_gpt4_mistral.jsonl.gz"

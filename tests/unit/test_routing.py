@@ -2,10 +2,10 @@
 
 import pytest
 
-from shared.domain.alerts import Alert
-from shared.domain.detections import Subject
-from shared.domain.incidents import EventKind
-from shared.domain.routing import ENDS, MinSeverity, Routing, is_meant
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.alerts import Alert
+from shared.domain.telling.incidents import EventKind
+from shared.domain.telling.routing import ENDS, MinSeverity, Routing, is_meant
 from tests.unit.alerting import DRIFT, OUTAGE, alert
 
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.assertions import is_within
-from shared.domain.errors import ErrorKind, InvalidInput
-from shared.domain.scoring import (
+from shared.domain.answers.assertions import is_within
+from shared.domain.answers.scoring import (
     SCORER_NAMES,
     Outcome,
     Unscored,
@@ -18,7 +17,8 @@ from shared.domain.scoring import (
     score_answer,
     validate_scorer,
 )
-from shared.domain.suites import Question, Scorer
+from shared.domain.errors import ErrorKind, InvalidInput
+from shared.domain.questions.suites import Question, Scorer
 from tests.factories import make_question
 
 GOOD = Verdict(0.8, True, "mostly right")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.comparison import Comparison, compare
-from shared.domain.sensitivity import detectable_by_rerun, detectable_in_advance, questions_to_detect
+from shared.domain.figures.comparison import Comparison, compare
+from shared.domain.figures.sensitivity import detectable_by_rerun, detectable_in_advance, questions_to_detect
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from shared.domain.significance import adjust_for_discoveries, fisher_decrease, sign_test
+from shared.domain.figures.significance import adjust_for_discoveries, fisher_decrease, sign_test
 
 counts = st.integers(0, 400)
 

@@ -3,9 +3,9 @@
 import pytest
 
 from services.simulator.answers import write_sheets
+from shared.domain.answers.scoring import Verdict, score_answer
 from shared.domain.errors import InvalidInput
-from shared.domain.scoring import Verdict, score_answer
-from shared.domain.suites import Question, Scorer
+from shared.domain.questions.suites import Question, Scorer
 from tests.factories import make_question
 
 SCORED = {

@@ -8,10 +8,10 @@ import pytest
 from services.simulator.fleet import Fleet
 from services.simulator.judge import agrees
 from services.simulator.wire import ChatRequest, Completion
+from shared.domain.answers.judging import Judge, messages, parse_verdict
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict
 from shared.domain.errors import ErrorKind
-from shared.domain.judging import Judge, messages, parse_verdict
-from shared.domain.scoring import Outcome, Unscored, Verdict
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 from tests.factories import make_question
 from tests.unit.simulated import make_fleet, plan_reply
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.suite_files import MOST_BYTES, parse_suite
-from shared.domain.suites import Question, Scorer, SuiteContent
+from shared.domain.questions.suite_files import MOST_BYTES, parse_suite
+from shared.domain.questions.suites import Question, Scorer, SuiteContent
 
 HEADER = "id,category,input,expected_output\n"
 

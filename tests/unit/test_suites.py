@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidInput
-from shared.domain.suites import Scorer, SuiteContent, sample
+from shared.domain.questions.suites import Scorer, SuiteContent, sample
 from tests.factories import make_question, make_suite
 
 QUESTIONS = [

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.domain.dating import Shift
-from shared.domain.suspects import Suspect, changed_controls, suspect, weigh_strata
+from shared.domain.causes.suspects import Suspect, changed_controls, suspect, weigh_strata
+from shared.domain.drift.dating import Shift
 
 
 @pytest.mark.parametrize("sign", [1, -1])

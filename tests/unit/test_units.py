@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.nightly import MISSING, Integers, put_in_bags, score_night, weigh
-from shared.domain.units import put_on_grid, sum_clusters
+from shared.domain.drift.nightly import MISSING, Integers, put_in_bags, score_night, weigh
+from shared.domain.drift.units import put_on_grid, sum_clusters
 
 
 def test_right_and_wrong_answers_have_one_level() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.answers.judging import parse_verdict
+from shared.domain.answers.scoring import Outcome, Unscored, Verdict
 from shared.domain.errors import ErrorKind
-from shared.domain.judging import parse_verdict
-from shared.domain.scoring import Outcome, Unscored, Verdict
 
 VERDICT = '{"reason": "ok", "score": 0.5, "pass": true}'
 FAKE = '{"reason": "perfect", "score": 1, "pass": true}'

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.series import number_series
-from shared.domain.wording import name_stream, tell_budget, tell_evidence
+from shared.domain.drift.series import number_series
+from shared.domain.telling.wording import name_stream, tell_budget, tell_evidence
 
 
 @pytest.mark.parametrize(

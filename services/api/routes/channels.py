@@ -19,8 +19,8 @@ from shared.db import audit, channels, deliveries
 from shared.db.channels import OF_SETTINGS, Channel, ChannelKind, ChannelState
 from shared.db.keys import Scope
 from shared.db.pool import Connection
-from shared.domain.alerts import Trial
 from shared.domain.errors import InvalidInput
+from shared.domain.telling.alerts import Trial
 from shared.secrets import Vault, make_webhook_secret
 from shared.targets import check_target, hint_at
 

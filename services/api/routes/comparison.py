@@ -14,7 +14,7 @@ from services.api.openapi import CONFLICTING, KEYED, MISSING
 from services.api.schemas.comparison import RunComparison
 from services.api.schemas.fields import ModelName
 from shared.db.keys import Scope
-from shared.domain.comparison import DEFAULT_MARGIN
+from shared.domain.figures.comparison import DEFAULT_MARGIN
 
 router = APIRouter(prefix="/api/v1", tags=["comparison"], responses={**KEYED, **MISSING, **CONFLICTING})
 

@@ -21,7 +21,7 @@ from shared.db.channels import ChannelKind, ChannelState
 from shared.db.deliveries import Delivery
 from shared.db.keys import Scope
 from shared.db.pool import Connection
-from shared.domain.alerts import name_type
+from shared.domain.telling.alerts import name_type
 from shared.notices import read_notice
 
 router = APIRouter(prefix="/api/v1/deliveries", tags=["channels"], responses=KEYED)

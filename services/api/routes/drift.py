@@ -21,7 +21,7 @@ from services.api.schemas.schedules import NightDate
 from shared.db import standings
 from shared.db.budget import read_alarm_budget
 from shared.db.keys import Scope
-from shared.domain.detections import ACCURACY
+from shared.domain.drift.detections import ACCURACY
 from shared.nights import count_watched
 
 router = APIRouter(prefix="/api/v1", tags=["drift"], responses=KEYED)

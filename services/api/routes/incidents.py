@@ -22,7 +22,7 @@ from services.api.schemas.fields import ModelName, SuiteName
 from shared.db import incidents
 from shared.db.keys import Scope
 from shared.db.pool import Connection
-from shared.domain.incidents import Act, Status
+from shared.domain.telling.incidents import Act, Status
 
 router = APIRouter(prefix="/api/v1/incidents", tags=["incidents"], responses=KEYED)
 

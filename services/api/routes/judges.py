@@ -14,7 +14,7 @@ from services.api.schemas.fields import ModelName
 from shared.db import audit, judges
 from shared.db.judges import StoredJudge
 from shared.db.keys import Scope
-from shared.domain.judging import Judge
+from shared.domain.answers.judging import Judge
 
 router = APIRouter(prefix="/api/v1/judges", tags=["judges"], responses=KEYED)
 

@@ -18,7 +18,7 @@ from services.api.schemas.fields import ModelName, SuiteName, Text
 from services.api.schemas.recommendation import Recommendation
 from shared.db import audit, measurements
 from shared.db.keys import Scope
-from shared.domain.recommendation import DEFAULT_LOSS
+from shared.domain.figures.recommendation import DEFAULT_LOSS
 from shared.domain.runs import RunId
 from shared.orders import choose_models
 

@@ -14,7 +14,7 @@ from services.api.schemas.fields import SuiteName
 from shared.db import audit, prompts
 from shared.db.keys import Scope
 from shared.db.prompts import StoredPrompt
-from shared.domain.prompts import Message, Prompt, check_prompt
+from shared.domain.questions.prompts import Message, Prompt, check_prompt
 
 router = APIRouter(prefix="/api/v1/prompts", tags=["prompts"], responses=KEYED)
 

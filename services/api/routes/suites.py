@@ -16,7 +16,7 @@ from services.api.schemas import suites as schemas
 from services.api.schemas.fields import SuiteName, Text, text
 from shared.db import suites
 from shared.db.keys import Scope
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 router = APIRouter(prefix="/api/v1/suites", tags=["suites"], responses=KEYED)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.paging import Page
 from services.api.schemas.fields import Integral, RequestBody, SuiteName
-from shared.domain.anchors import Stratum
+from shared.domain.answers.anchors import Stratum
 
 Score = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Wanted = Annotated[int, Field(strict=True, ge=0, le=500), Integral]

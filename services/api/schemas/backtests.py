@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.schemas.fields import Integral, ModelName, RequestBody, SuiteName
-from shared.domain.blame import Cause
-from shared.domain.detections import Subject
-from shared.domain.incidents import EventKind, MonitorState
+from shared.domain.causes.blame import Cause
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.incidents import EventKind, MonitorState
 
 EXAMPLE: dict[str, Any] = {"suite": "golden", "models": ["atlas-large"], "runs": 30}
 Last: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=1_000_000), Integral]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.api.paging import Page
 from services.api.schemas.fields import Flag, ModelName, RequestBody, SuiteName, text
 from shared.db.channels import ChannelKind, ChannelState
-from shared.domain.routing import MinSeverity
+from shared.domain.telling.routing import MinSeverity
 
 EXAMPLE: dict[str, Any] = {
     "name": "team",

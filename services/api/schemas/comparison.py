@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.domain.comparison import GateVerdict
+from shared.domain.figures.comparison import GateVerdict
 from shared.domain.runs import RunKind, RunState
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from services.api.paging import Page
 from services.api.schemas.fields import Integral, ModelName, RequestBody, Text
-from shared.domain.detections import Outcome, Subject
-from shared.domain.incidents import MonitorState
+from shared.domain.drift.detections import Outcome, Subject
+from shared.domain.telling.incidents import MonitorState
 
 
 class Accuracy(BaseModel):

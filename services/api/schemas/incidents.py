@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from services.api.paging import Page
 from services.api.schemas.fields import RequestBody, Text
 from services.api.schemas.schedules import NightDate
-from shared.domain.blame import Cause
-from shared.domain.detections import Subject
-from shared.domain.incidents import Act, EventKind, Status
-from shared.domain.suspects import Suspect
+from shared.domain.causes.blame import Cause
+from shared.domain.causes.suspects import Suspect
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.incidents import Act, EventKind, Status
 
 
 class Size(BaseModel):

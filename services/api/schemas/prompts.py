@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.api.paging import Page
 from services.api.schemas.fields import RequestBody, SuiteName, text
-from shared.domain.prompts import MOST_MESSAGES
+from shared.domain.questions.prompts import MOST_MESSAGES
 
 EXAMPLE: dict[str, Any] = {
     "name": "support",

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from shared.domain.recommendation import Caution, Need
+from shared.domain.figures.recommendation import Caution, Need
 
 
 class Difference(BaseModel):

@@ -223,7 +223,7 @@ def _report_failure(failure: CommandFailed, reports: Reports, as_json: bool) -> 
     """The reports say why there is nothing else in them, so that none of an earlier gate is believed."""
     from services.cli.gate.outcome import GateOutcome
     from services.cli.gate.outcome import as_json as write_json
-    from shared.domain.gate import Finding
+    from shared.domain.figures.gate import Finding
 
     outcome = GateOutcome(Finding.NOT_MEASURED, failure.exit_code, notes=str(failure).splitlines())
     _write_reports(outcome, reports)

@@ -20,8 +20,8 @@ from services.cli.gate.terms import Criteria, FileBaseline, LabelledBaseline, Ru
 from services.cli.ids import find_run
 from services.cli.server import Json, segment
 from services.cli.submit import name_suite
-from shared.domain.comparison import GateVerdict
-from shared.domain.gate import (
+from shared.domain.figures.comparison import GateVerdict
+from shared.domain.figures.gate import (
     Criterion,
     Deciding,
     Estimate,
@@ -34,7 +34,7 @@ from shared.domain.gate import (
     judge_latency,
     size_up,
 )
-from shared.domain.gate_cases import Case, Reply, latencies, pair_cases
+from shared.domain.figures.gate_cases import Case, Reply, latencies, pair_cases
 
 if TYPE_CHECKING:
     from services.cli.client import Client

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 from services.cli.gate.outcome import GateOutcome
 from services.cli.gate.words import FINDINGS
 from services.cli.numbers import score
-from shared.domain.gate_cases import Case, Outcome
+from shared.domain.figures.gate_cases import Case, Outcome
 
 SHOWN_CHARACTERS = 4000
 # What XML 1.0 can't hold, not even escaped; and the carriage return, which readers turn into something else.

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from services.cli.server import Json
-from shared.domain.gate import Criterion, Deciding, Finding
-from shared.domain.gate_cases import Case
+from shared.domain.figures.gate import Criterion, Deciding, Finding
+from shared.domain.figures.gate_cases import Case
 
 EXIT_CODES = {Finding.PASS: 0, Finding.FAIL: 1, Finding.INCONCLUSIVE: 3, Finding.NOT_MEASURED: 3}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from services.cli.failures import Refused
 from services.cli.server import Json
-from shared.domain.suites import Scorer, fingerprint
+from shared.domain.questions.suites import Scorer, fingerprint
 
 HASH_DIGITS = 12
 EVALUATOR = re.compile(r"(?P<scorer>\S+ [0-9a-f]{12})(?: \+ (?P<judge>.+ [0-9a-f]{12}))?")

@@ -13,7 +13,7 @@ from services.cli.numbers import (
     usd,
 )
 from services.cli.server import Json
-from shared.domain.gate import Criterion, Deciding, Estimate, Finding, Wish
+from shared.domain.figures.gate import Criterion, Deciding, Estimate, Finding, Wish
 
 HEADS = ("criterion", "model", "found", "wanted", "so")
 FINDINGS = {

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import aiosmtplib
 
-from shared.domain.email_message import Email
 from shared.domain.errors import InvalidInput
-from shared.domain.redelivery import Delivered, Failed, Outcome, Refused, Unknown
+from shared.domain.telling.email_message import Email
+from shared.domain.telling.redelivery import Delivered, Failed, Outcome, Refused, Unknown
 
 PORTS = {"tls": 465, "starttls": 587, "none": 25}
 PERMANENT = 500  # from this reply code on, SMTP means it

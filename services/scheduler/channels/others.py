@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from shared.domain.redelivery import Delivered, Failed, Outcome, Refused
+from shared.domain.telling.redelivery import Delivered, Failed, Outcome, Refused
 
 # What it logs may hold the address, which is the secret.
 logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)

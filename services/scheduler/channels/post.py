@@ -19,12 +19,12 @@ from services.scheduler.channels.webhook import send_to_webhook
 from shared.addresses import Guard
 from shared.db.channels import ChannelKind
 from shared.db.outbox import Parcel
-from shared.domain.alerts import Notice, name_type
-from shared.domain.email_message import build_email
-from shared.domain.message import write_text
-from shared.domain.messages import PERHAPS_AGAIN, tell
-from shared.domain.redelivery import Outcome, Refused, Unknown
-from shared.domain.slack_message import build_slack
+from shared.domain.telling.alerts import Notice, name_type
+from shared.domain.telling.email_message import build_email
+from shared.domain.telling.message import write_text
+from shared.domain.telling.messages import PERHAPS_AGAIN, tell
+from shared.domain.telling.redelivery import Outcome, Refused, Unknown
+from shared.domain.telling.slack_message import build_slack
 from shared.notices import write_notice
 from shared.secrets import Unreadable, Vault, open_vault
 from shared.settings import Settings

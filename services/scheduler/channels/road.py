@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from shared.addresses import AddressRefused, Guard
-from shared.domain.redelivery import Failed, Outcome, Refused, Unknown
+from shared.domain.telling.redelivery import Failed, Outcome, Refused, Unknown
 
 CONNECT_SECONDS = 5.0
 

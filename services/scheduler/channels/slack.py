@@ -8,8 +8,8 @@ import aiohttp
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from services.scheduler.channels.road import RedirectRefused, read_failure
-from shared.domain.redelivery import Outcome, read_retry_after, read_status
-from shared.domain.slack_message import SlackPayload
+from shared.domain.telling.redelivery import Outcome, read_retry_after, read_status
+from shared.domain.telling.slack_message import SlackPayload
 
 LONGEST_REASON = 100
 

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 from services.scheduler.channels.road import RedirectRefused, read_failure
 from shared.addresses import check_url
 from shared.domain.errors import InvalidInput
-from shared.domain.redelivery import Outcome, Refused, read_retry_after, read_status
+from shared.domain.telling.redelivery import Outcome, Refused, read_retry_after, read_status
 
 
 async def send_to_webhook(

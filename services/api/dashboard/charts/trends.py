@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.api.dashboard.charts.frame import Frame
-from shared.domain.bands import Band
+from shared.domain.figures.bands import Band
 
 
 @dataclass(frozen=True, slots=True)

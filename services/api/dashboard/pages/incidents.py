@@ -20,7 +20,7 @@ from shared.db.incidents import Incident
 from shared.db.keys import Scope
 from shared.db.pool import Connection
 from shared.domain.errors import InvalidInput
-from shared.domain.incidents import Act
+from shared.domain.telling.incidents import Act
 
 LONGEST_NOTE = 2000
 

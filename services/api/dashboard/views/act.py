@@ -7,7 +7,7 @@ from services.api.dashboard.views.incident import name_incident
 from services.api.dashboard.views.nights import incident_night
 from shared.db.incidents import Incident
 from shared.domain.errors import InvalidInput
-from shared.domain.incidents import Act
+from shared.domain.telling.incidents import Act
 
 _TITLES = {
     Act.ACKNOWLEDGE: "Acknowledge",

@@ -9,7 +9,7 @@ from services.api.schemas.anchors import Agreement, Kappa
 from shared.db import anchor_sets, suites
 from shared.db.anchor_sets import Anchor, AnchorSet
 from shared.db.pool import Connection
-from shared.domain.agreement import PASS_SCORE
+from shared.domain.answers.agreement import PASS_SCORE
 
 LABELS = {
     "suite": "Suite",

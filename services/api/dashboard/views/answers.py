@@ -12,8 +12,8 @@ from shared.db.pool import Connection
 from shared.db.results import Result, ResultFilter, ResultOutcome
 from shared.db.runs import Run
 from shared.domain.errors import ErrorKind
+from shared.domain.questions.suites import Scorer
 from shared.domain.runs import PairState, RunKind
-from shared.domain.suites import Scorer
 
 ROWS = 50
 LINE = 200  # characters of a text in the table

@@ -21,10 +21,10 @@ from services.api.recommending import read_open_incidents, recommend_of
 from shared.db import incidents, measurements, schedules
 from shared.db.incidents import Incident
 from shared.db.pool import Connection
-from shared.domain.detections import Subject
-from shared.domain.incidents import MonitorState
-from shared.domain.recommendation import Need, Notice
-from shared.domain.wording import name_some
+from shared.domain.drift.detections import Subject
+from shared.domain.figures.recommendation import Need, Notice
+from shared.domain.telling.incidents import MonitorState
+from shared.domain.telling.wording import name_some
 
 MOST_CATEGORIES = 24
 NEEDS = {

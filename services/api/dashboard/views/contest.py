@@ -10,9 +10,9 @@ from services.api.recommending import cost_of_answer
 from services.api.schemas.models import Standing
 from shared.db.incidents import Incident
 from shared.db.measurements import Measurement
-from shared.domain.detections import CATEGORY
-from shared.domain.ranking import Ranking
-from shared.domain.wording import name_some
+from shared.domain.drift.detections import CATEGORY
+from shared.domain.figures.ranking import Ranking
+from shared.domain.telling.wording import name_some
 
 HEAT_LEVELS = 8
 NARROWEST_HEAT, WIDEST_HEAT = 0.2, 0.4  # less would paint chance in strong colours, more would hide the rest

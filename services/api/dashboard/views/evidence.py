@@ -7,8 +7,8 @@ from datetime import date
 from services.api.dashboard.charts.evidence import Curve, EvidenceChart, EvidencePoint, power_of
 from services.api.dashboard.views.streams import name_briefly
 from shared.db.measured_nights import EvidenceAt
-from shared.domain.budget import Budget
-from shared.domain.detections import Outcome
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.detections import Outcome
 
 QUIET_SHOWN = 2
 

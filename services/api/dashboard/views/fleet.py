@@ -16,8 +16,8 @@ from services.api.schemas.drift import Standing
 from shared.db.incidents import Incident
 from shared.db.measured_nights import MeasuredNight
 from shared.db.standings import StandingRow
-from shared.domain.detections import Subject
-from shared.domain.incidents import MonitorState
+from shared.domain.drift.detections import Subject
+from shared.domain.telling.incidents import MonitorState
 
 ROWS = 25
 CALM_MULTIPLES = 8

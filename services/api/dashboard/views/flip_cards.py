@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.api.dashboard import numbers
 from services.api.dashboard.views.diff import Stretch, compare_words
 from services.api.schemas.comparison import Flip
-from shared.domain.comparison import HALF
+from shared.domain.figures.comparison import HALF
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import date
 from services.api.dashboard import numbers
 from services.api.dashboard.views.streams import name_briefly
 from shared.db.incidents import Incident, IncidentEvent
-from shared.domain.incidents import Act, EventKind
+from shared.domain.telling.incidents import Act, EventKind
 
 TOLD = {
     EventKind.OPENED: "Alarm. The incident was opened.",

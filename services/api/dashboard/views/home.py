@@ -31,9 +31,9 @@ from shared.db.measured_nights import HardQuestion, MeasuredNight
 from shared.db.pool import Connection
 from shared.db.schedules import Schedule
 from shared.db.standings import StandingRow
-from shared.domain.budget import Budget
 from shared.domain.calendar import next_due
-from shared.domain.detections import CATEGORY, Subject
+from shared.domain.drift.budget import Budget
+from shared.domain.drift.detections import CATEGORY, Subject
 from shared.domain.runs import RunId
 
 HARDEST_NIGHTS = 7

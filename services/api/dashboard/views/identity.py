@@ -8,7 +8,7 @@ from services.api.dashboard.charts.bars import Track
 from shared.db import identity
 from shared.db.identity import IdentityEvent
 from shared.db.pool import Connection
-from shared.domain.identity import Identity, IdentityKind
+from shared.domain.causes.identity import Identity, IdentityKind
 from shared.domain.runs import RunId
 
 HASH_DIGITS = 8

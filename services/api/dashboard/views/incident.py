@@ -21,9 +21,9 @@ from shared.db import incidents, measured_nights
 from shared.db.incidents import Incident, IncidentEvent
 from shared.db.measured_nights import EvidenceAt
 from shared.db.pool import Connection
-from shared.domain.blame import Cause
-from shared.domain.detections import CATEGORY, Subject
-from shared.domain.incidents import Status
+from shared.domain.causes.blame import Cause
+from shared.domain.drift.detections import CATEGORY, Subject
+from shared.domain.telling.incidents import Status
 
 NIGHTS_BEFORE = 20
 CURVES = 7

@@ -10,8 +10,8 @@ from services.api.paging import BY_TIME
 from shared.db import incidents
 from shared.db.incidents import Incident
 from shared.db.pool import Connection
-from shared.domain.blame import Cause
-from shared.domain.incidents import Status
+from shared.domain.causes.blame import Cause
+from shared.domain.telling.incidents import Status
 
 SHOWN = 50
 STATUSES = (("open", "open"), ("closed", "closed"), ("all", "all"))

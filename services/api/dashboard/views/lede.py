@@ -10,8 +10,8 @@ from services.api.dashboard.views.fleet import Fleet, Mark
 from services.api.dashboard.views.nights import incident_night
 from services.api.dashboard.views.streams import name_briefly, tell_worse
 from shared.db.incidents import Incident
-from shared.domain.blame import Cause
-from shared.domain.detections import Subject
+from shared.domain.causes.blame import Cause
+from shared.domain.drift.detections import Subject
 
 MOST_TOLD = 3
 FEW_NIGHTS = 14  # before, only large changes can cross the alarm line

@@ -24,9 +24,9 @@ from shared.db.baselines import Baseline
 from shared.db.measured_nights import EvidenceAt, MeasuredNight
 from shared.db.pool import Connection
 from shared.db.schedules import Schedule
-from shared.domain.decay import COMPARED_NIGHTS
-from shared.domain.detections import ACCURACY, Outcome, Subject
-from shared.domain.nightly import NOISY_ABOVE
+from shared.domain.drift.decay import COMPARED_NIGHTS
+from shared.domain.drift.detections import ACCURACY, Outcome, Subject
+from shared.domain.drift.nightly import NOISY_ABOVE
 
 NIGHTS_LISTED = 30
 INCIDENTS_LISTED = 10

@@ -8,7 +8,7 @@ from services.api.dashboard.charts.frame import Frame
 from services.api.dashboard.charts.trends import Trend, TrendDrawing, TrendPoint, draw_trend, scale_of
 from shared.db.incidents import Incident
 from shared.db.measured_nights import MeasuredNight
-from shared.domain.bands import no_drift_band
+from shared.domain.figures.bands import no_drift_band
 
 
 def draw_up_trend(

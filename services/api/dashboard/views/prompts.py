@@ -9,7 +9,7 @@ from services.api.dashboard.forms import Filled
 from shared.db import prompts
 from shared.db.pool import Connection
 from shared.db.prompts import PromptUse, StoredPrompt
-from shared.domain.prompts import Message
+from shared.domain.questions.prompts import Message
 
 LABELS = {
     "name": "Name",

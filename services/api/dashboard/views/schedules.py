@@ -16,7 +16,7 @@ from services.api.scheduling import tell_schedules
 from services.api.schemas.alarm_budget import AlarmBudget, Sensitivity
 from shared.db import schedules, suites
 from shared.db.pool import Connection
-from shared.domain.power import LARGEST_DROP, LEAST_QUESTIONS, LONGEST_NIGHTS
+from shared.domain.figures.power import LARGEST_DROP, LEAST_QUESTIONS, LONGEST_NIGHTS
 from shared.domain.runs import RunState
 
 BUDGET_LABELS = {"nights_per_false_alarm": "One false alarm in at most"}

@@ -1,6 +1,6 @@
 """Streams by the short names that fit into a table's cell, and how a sentence says that one became worse."""
 
-from shared.domain.detections import ACCURACY, ANCHORS, CATEGORY, DECAY, WEIGHTED
+from shared.domain.drift.detections import ACCURACY, ANCHORS, CATEGORY, DECAY, WEIGHTED
 
 _BRIEF = {
     ACCURACY: "all questions",

@@ -17,7 +17,7 @@ from services.api.problems import NotFound
 from shared.db import suites
 from shared.db.pool import Connection
 from shared.db.suites import SuiteVersion
-from shared.domain.suites import Question
+from shared.domain.questions.suites import Question
 
 SHOWN = 50
 SHOWN_CATEGORIES = 100

@@ -10,11 +10,11 @@ from shared.db import suites
 from shared.db.budget import read_alarm_budget
 from shared.db.pool import Connection
 from shared.db.suites import SuiteVersion
-from shared.domain.budget import Budget
+from shared.domain.drift.budget import Budget
 from shared.domain.errors import InvalidInput
-from shared.domain.power import LARGEST_DROP, LEAST_QUESTIONS, LONGEST_NIGHTS, power_of
-from shared.domain.sensitivity import detectable_in_advance
-from shared.domain.suite_rows import BadLine
+from shared.domain.figures.power import LARGEST_DROP, LEAST_QUESTIONS, LONGEST_NIGHTS, power_of
+from shared.domain.figures.sensitivity import detectable_in_advance
+from shared.domain.questions.suite_rows import BadLine
 from shared.nights import count_watched
 
 SHOWN = 20

@@ -7,8 +7,8 @@ from typing import Any
 
 from services.api.dashboard import numbers
 from shared.db.incidents import Incident
-from shared.domain.blame import Cause
-from shared.domain.detections import Subject
+from shared.domain.causes.blame import Cause
+from shared.domain.drift.detections import Subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from shared.db import aggregates
 from shared.db import comparison as database
 from shared.db.pool import Connection
 from shared.db.runs import Run
-from shared.domain.aggregation import ALL_CATEGORIES
-from shared.domain.comparison import GateVerdict
 from shared.domain.errors import InvalidInput
+from shared.domain.figures.aggregation import ALL_CATEGORIES
+from shared.domain.figures.comparison import GateVerdict
 from shared.domain.runs import RunId
 
 FLIPS_SHOWN = 10

@@ -5,8 +5,8 @@ from typing import assert_never
 
 from services.api.dashboard import numbers
 from services.api.schemas.comparison import ComparedRun, RunComparison
-from shared.domain.comparison import GateVerdict
-from shared.domain.wording import name_some
+from shared.domain.figures.comparison import GateVerdict
+from shared.domain.telling.wording import name_some
 
 REPEATS = 4
 

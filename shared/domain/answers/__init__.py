@@ -1,0 +1,1 @@
+"""What an answer is worth: scorers, the judge, and how far the judge can be trusted."""

@@ -1,0 +1,1 @@
+"""Who did it: where a change sits, and what else changed with it."""

@@ -1,0 +1,1 @@
+"""What runs say, with how sure that is: accuracy, comparison, ranks, the gate."""

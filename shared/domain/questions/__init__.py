@@ -1,0 +1,1 @@
+"""What is asked: suites and their files, questions, prompts."""

@@ -1,0 +1,1 @@
+"""What people are told: incidents from entry to entry, and the words and forms of a message."""
