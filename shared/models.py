@@ -127,6 +127,11 @@ class Catalogue:
         entry = self.entries.get(name)
         return entry.max_parallel_requests if entry else None
 
+    def per_minute(self, name: str) -> tuple[int | None, int | None]:
+        """How many calls and how many tokens of a model a minute allows; None: not stated."""
+        entry = self.entries.get(name)
+        return (entry.rpm, entry.tpm) if entry else (None, None)
+
     def is_control(self, name: str) -> bool:
         entry = self.entries.get(name)
         return entry is not None and entry.is_control

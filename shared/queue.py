@@ -57,6 +57,11 @@ def slots_key(queue: str) -> str:
     return f"driftwarden:slots:{queue}"
 
 
+def pace_key(queue: str) -> str:
+    """A hash: what all workers have learned of how fast the queue's model may be asked (learn.lua)."""
+    return f"driftwarden:pace:{queue}"
+
+
 def check_key(check_id: str) -> str:
     """A list: what a connection test found, one entry for each model, pushed by the worker that asked it."""
     return f"driftwarden:check:{check_id}"
@@ -113,8 +118,12 @@ async def open_redis(redis_url: str) -> AsyncIterator[ArqRedis]:
         await pool.disconnect()
 
 
-async def enqueue_pairs(redis: ArqRedis, run_id: RunId, pairs: Iterable[PairKey]) -> int:
+async def enqueue_pairs(
+    redis: ArqRedis, run_id: RunId, pairs: Iterable[PairKey], *, line: str | None = None
+) -> int:
     """Put pairs of one run on their models' queues; return how many were not there yet.
+
+    Pairs that are answered wait for their judge instead, in the `line` of that model.
 
     The k-th pair of the run gets the place `head + k`, where the head is the next job in line: so a short run
     does not wait for the end of a long one that came before (start-time fair queueing, Goyal et al., 1996).
@@ -125,7 +134,7 @@ async def enqueue_pairs(redis: ArqRedis, run_id: RunId, pairs: Iterable[PairKey]
     next_place: dict[str, float] = {}
     added = 0
     while batch := list(islice(remaining, BATCH_JOBS)):
-        for model in {pair.model for pair in batch} - next_place.keys():
+        for model in {line or pair.model for pair in batch} - next_place.keys():
             next_place[model] = await _head_of_line(redis, model_queue(model))
         places: dict[str, dict[str, float]] = defaultdict(dict)
         now_ms = int(time.time() * 1000)
@@ -135,8 +144,9 @@ async def enqueue_pairs(redis: ArqRedis, run_id: RunId, pairs: Iterable[PairKey]
                 args = (run, pair.model, pair.question_id, pair.repeat)
                 body = serialize_job("evaluate_pair", args, {}, None, now_ms, serializer=serialize)
                 pipe.set(job_key_prefix + job_id, body, ex=BODY_SECONDS)
-                places[model_queue(pair.model)][job_id] = next_place[pair.model]
-                next_place[pair.model] += 1
+                model = line or pair.model
+                places[model_queue(model)][job_id] = next_place[model]
+                next_place[model] += 1
             for queue, members in places.items():
                 pipe.zadd(queue, members, nx=True)
             pipe.sadd(LIVE_QUEUES, *places)
@@ -196,13 +206,29 @@ async def withdraw_pairs(redis: ArqRedis, run_id: RunId) -> int:
     for queue in await live_queues(redis):
         running = await _running(redis, queue)
         found = redis.zscan_iter(queue, match=f"{_PAIR_PREFIX}{run_id}:*", count=BATCH_JOBS)
-        waiting = iter([job_id async for raw, _ in found if (job_id := raw.decode()) not in running])
-        while batch := list(islice(waiting, BATCH_JOBS)):
-            async with redis.pipeline(transaction=False) as pipe:
-                pipe.zrem(queue, *batch)
-                pipe.delete(*(job_key_prefix + job_id for job_id in batch))
-                withdrawn += (await pipe.execute())[0]
+        waiting = [job_id async for raw, _ in found if (job_id := raw.decode()) not in running]
+        withdrawn += await _withdraw(redis, queue, waiting)
     return withdrawn
+
+
+async def withdraw_from(redis: ArqRedis, model: str, pairs: Iterable[PairKey]) -> int:
+    """Take pairs that nobody runs out of a model's line; return how many stood there."""
+    return await _withdraw(redis, model_queue(model), [pair_job_id(pair) for pair in pairs])
+
+
+async def _withdraw(redis: ArqRedis, queue: str, job_ids: Iterable[str]) -> int:
+    withdrawn, remaining = 0, iter(job_ids)
+    while batch := list(islice(remaining, BATCH_JOBS)):
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.zrem(queue, *batch)
+            pipe.delete(*(job_key_prefix + job_id for job_id in batch))
+            withdrawn += (await pipe.execute())[0]
+    return withdrawn
+
+
+async def running_in(redis: ArqRedis, model: str) -> list[PairKey]:
+    """The pairs that workers hold in a model's line at this moment."""
+    return [pair_of(job_id) for job_id in sorted(await _running(redis, model_queue(model)))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     model_slots: int = Field(50, ge=1)
     max_attempts: int = Field(5, ge=1)
     request_timeout_seconds: float = Field(60.0, gt=0)
+    outage_patience_seconds: float = Field(120.0, gt=0)
     drain_seconds: float = Field(30.0, ge=0)
     max_output_tokens: int = Field(2048, ge=1)
     database_connections: int = Field(8, ge=2)

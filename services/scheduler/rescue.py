@@ -43,14 +43,14 @@ async def rescue(pool: Pool, redis: ArqRedis, now: datetime) -> Counter[str]:
     done: Counter[str] = Counter()
     async with pool.acquire() as connection:
         open_runs = await runs.list_open_runs(connection)
-        open_pairs = await pairs.count_open(connection, [run.id for run in open_runs if _is_running(run)])
+        open_pairs = await pairs.count_lines(connection, [run.id for run in open_runs if _is_running(run)])
         for run in open_runs:
             job = _missing_job(run, open_pairs.get(run.id))
             if job is not None and now - run.created_at >= PATIENCE:
                 done[job] += await enqueue_run_job(redis, job, run.id)
         for run_id, model in _lost(open_pairs, queued):
-            lost = await pairs.list_open_pairs(connection, run_id, model)
-            done["pairs_requeued"] += await enqueue_pairs(redis, run_id, lost)
+            lost = (await pairs.list_lines(connection, run_id, model))[model]
+            done["pairs_requeued"] += await enqueue_pairs(redis, run_id, lost, line=model)
         created = now - ANCHORS_WORTH_JUDGING, now - PATIENCE
         for run_id in await anchors.list_owing_runs(connection, *created):
             done["judge_anchors"] += await enqueue_run_job(redis, "judge_anchors", run_id)
@@ -73,7 +73,7 @@ def _missing_job(run: Run, open_pairs: Counter[str] | None) -> str | None:
 
 
 def _lost(open_pairs: dict[RunId, Counter[str]], queued: dict[str, int]) -> list[tuple[RunId, str]]:
-    """The (run, model) with open pairs, for every model that has more of them than Redis knows jobs."""
+    """The (run, model) with pairs in line, for every model that has more of them than Redis knows jobs."""
     per_model: Counter[str] = sum(open_pairs.values(), Counter())
     return [
         (run_id, model)

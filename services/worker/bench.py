@@ -1,12 +1,14 @@
 """What a worker process works with: opened once, passed on, closed in reverse."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from arq.connections import ArqRedis
 from pydantic import SecretStr
 
+from services.worker.pace import Pace
 from services.worker.writes import ResultWriter
 from shared.db import judges, prompts, provider_keys, runs
 from shared.db.pool import Pool
@@ -22,12 +24,16 @@ REMEMBERED_RUNS = 256
 
 @dataclass(frozen=True, slots=True)
 class RunTerms:
-    """What holds for every pair of a run, fixed when it was submitted; its own keys by provider."""
+    """What holds for every pair of a run, fixed when it was submitted; its own keys by provider.
+
+    `turned_away` counts the calls in a row whose model or key its provider did not know, by model.
+    """
 
     parameters: Mapping[str, Any]
     judge: Judge | None
     prompt: Prompt | None
     sealed_keys: Mapping[str, bytes] = field(repr=False)
+    turned_away: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class Bench:
     settings: Settings
     catalogue: Catalogue
     pool: Pool
+    redis: ArqRedis
+    pace: Pace
     writer: ResultWriter
     vault: Vault | None
     _terms: OrderedDict[RunId, RunTerms] = field(default_factory=OrderedDict)

@@ -1,7 +1,7 @@
 """How jobs are claimed: all queues in one round trip, limits that hold over all processes, short leases.
 
-Running a job is arq's own code; choosing, holding and giving it up are ours, in three scripts that Redis runs
-atomically: claim.lua, renew.lua, finish.lua.
+Running a job is arq's own code; choosing, holding, passing on and giving it up are ours, in scripts that
+Redis runs atomically: claim.lua, renew.lua, pass_on.lua, finish.lua. How many may run is learned: pace.py.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,8 @@ from arq.typing import StartupShutdown, WorkerCoroutine
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
+from services.worker.pace import Pace
+from shared.domain.runs import PairKey
 from shared.queue import (
     BODY_SECONDS,
     CONTROL_QUEUE,
@@ -34,7 +36,9 @@ from shared.queue import (
     LIVE_QUEUES,
     forget_worker,
     model_of,
+    model_queue,
     note_worker,
+    pair_job_id,
 )
 
 CONTROL_SLOTS = 8  # control jobs in one process, beside its pairs: a run can be stopped while all slots hang
@@ -45,16 +49,17 @@ RETRY_SECONDS = 1.0  # between two attempts to reach a Redis that is away
 CANCEL_SECONDS = 1.0  # between two cancellations of a job that does not end
 GRACE_SECONDS = 2.0  # after it is back, so that every worker renews its leases before any claims lapsed ones
 
-CLAIM, RENEW, FINISH = (
-    Path(__file__).with_name(f"{name}.lua").read_text() for name in ("claim", "renew", "finish")
+ROOM, CLAIM, PASS_ON, LEARN, RENEW, FINISH = (
+    Path(__file__).with_name(f"{name}.lua").read_text()
+    for name in ("room", "claim", "pass_on", "learn", "renew", "finish")
 )
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Claim:
-    """A job that this process holds, with the score that it has in its queue."""
+    """A job that this process holds: the queue in which it stands, and the score that it began with."""
 
     queue: str
     job_id: str
@@ -64,9 +69,10 @@ class Claim:
 class ClaimingWorker(Worker):
     """Runs control jobs and the pairs of all models that have any. Results are not kept.
 
-    `limit_for(model)` says how many pairs of a model may run at once over ALL processes; it is asked at every
-    poll and must not block. `max_jobs` bounds the pairs in this process. When it is short, the model with the
-    fewest goes first; where it covers the sum of the limits, a model that hangs costs the others nothing.
+    `pace` says how many calls of a model may run at once over ALL processes; it is asked at every poll, and
+    what it has noted is told there. `on_given_up(model)` is called when a model has answered nobody for long.
+    `max_jobs` bounds the pairs in this process. When it is short, what is passed on goes first and then the
+    model with the fewest; where it covers the sum of the limits, a model that hangs costs the others nothing.
 
     The first signal, or call of `stop`, drains for up to `drain_seconds` and then gives the rest back to the
     queues; the second gives it back at once. `redis` comes from `shared.queue.open_redis` and stays open.
@@ -77,7 +83,8 @@ class ClaimingWorker(Worker):
         functions: Sequence[Function | WorkerCoroutine],
         *,
         redis: ArqRedis,
-        limit_for: Callable[[str], int],
+        pace: Pace,
+        on_given_up: Callable[[str], Awaitable[object]] | None = None,
         max_jobs: int = 200,
         drain_seconds: float = 30.0,
         lease_seconds: float = LEASE_SECONDS,
@@ -111,14 +118,17 @@ class ClaimingWorker(Worker):
             job_deserializer=redis.job_deserializer,
             log_results=False,
         )
-        self._limit_for = limit_for
+        self._pace = pace
+        self._on_given_up = on_given_up
         self._drain_seconds = drain_seconds
         self._lease_ms = int(lease_seconds * 1000)
         self._catches_signals = handle_signals
         self._renew_leases = redis.register_script(RENEW)
+        self._pass_on = redis.register_script(ROOM + PASS_ON)
         self._finish = redis.register_script(FINISH)
 
         self._queues: set[str] = set()
+        self._passed_on_to: set[str] = set()  # queues in which jobs wait that are half done
         self._load: Counter[str] = Counter()  # queue -> how many of its jobs run here
         self._held: dict[str, Claim] = {}
         self._lost: set[str] = set()  # jobs that somebody else holds by now, cancelled here but not yet ended
@@ -132,6 +142,7 @@ class ClaimingWorker(Worker):
     async def main(self) -> None:
         """Work until the worker is drained or, in burst mode, until every queue is empty."""
         self.ctx["redis"] = self.pool
+        self.ctx["worker"] = self
         if self.on_startup:
             await self.on_startup(self.ctx)
         if self._catches_signals:
@@ -192,45 +203,78 @@ class ClaimingWorker(Worker):
         if asyncio.get_running_loop().time() < self._claims_from:
             return
         try:
-            if self.allow_pick_jobs:
-                for claim in await self._claim():
-                    self._start(claim, tasks)
+            given_up, claims = await self._claim()
+            for claim in claims:
+                self._start(claim, tasks)
+            if self._on_given_up:
+                for model in given_up:
+                    tasks.create_task(self._give_model_up(model))
             await self.record_health()
         except (RedisError, OSError) as error:
             self._miss_redis(error)
 
-    async def _claim(self) -> list[Claim]:
-        """Take what may run here, in one round trip. A queue first seen now is asked in the next one."""
+    async def _claim(self) -> tuple[list[str], list[Claim]]:
+        """Tell what was learned and take what may run here, in one round trip: models given up, jobs.
+
+        A queue first seen now is asked in the next one.
+        """
         models = {queue: model for queue in self._queues if (model := model_of(queue)) is not None}
-        in_order = sorted(models, key=lambda queue: (self._load[queue], random()))
-        limits = chain.from_iterable((queue, self._limit_for(models[queue])) for queue in in_order)
+        in_order = sorted(models, key=lambda q: (q not in self._passed_on_to, self._load[q], random()))
+        limits = chain.from_iterable((q, *self._pace.allowance_of(models[q]).arguments()) for q in in_order)
         control_jobs = self._load[CONTROL_QUEUE]
-        pairs_room = self.max_jobs - (self._load.total() - control_jobs)
+        control_room, pairs_room = (
+            CONTROL_SLOTS - control_jobs,
+            self.max_jobs - self._load.total() + control_jobs,
+        )
+        if not self.allow_pick_jobs:
+            control_room = pairs_room = 0
         me = (self.owner, self._lease_ms)
+        control_limits = (CONTROL_QUEUE, CONTROL_LIMIT, CONTROL_LIMIT, 0, 0)
+        reports = self._pace.take_reports()
         async with self.pool.pipeline(transaction=False) as pipe:
-            pipe.eval(CLAIM, 0, *map(str, (*me, CONTROL_SLOTS - control_jobs, CONTROL_QUEUE, CONTROL_LIMIT)))
-            pipe.eval(CLAIM, 0, *map(str, (*me, pairs_room, *limits)))
+            if reports:
+                pipe.eval(LEARN, 0, *map(str, reports))
+            pipe.eval(ROOM + CLAIM, 0, *map(str, (*me, control_room, *control_limits)))
+            pipe.eval(ROOM + CLAIM, 0, *map(str, (*me, pairs_room, *limits)))
             pipe.smembers(LIVE_QUEUES)
-            control, pairs, live = await pipe.execute()
+            *learned, control, pairs, live = await pipe.execute()
         known, self._queues = self._queues, {queue.decode() for queue in live}
+        self._passed_on_to &= self._queues
         if self._queues - known:
             self._wake.set()
         found = [raw.decode() for raw in control + pairs]
-        claims = [
-            Claim(queue, job_id, int(float(score)))
-            for queue, job_id, score in zip(found[::3], found[1::3], found[2::3], strict=True)
-        ]
+        claims = []
+        for queue, job_id, score, epoch in zip(
+            found[::4], found[1::4], found[2::4], found[3::4], strict=True
+        ):
+            claims.append(Claim(queue, job_id, int(float(score))))
+            if queue in models:
+                self._pace.learn_epoch(models[queue], epoch)
         self._saw_a_job = bool(claims or self._queues)
-        return claims
+        given_up = [raw.decode() for queues in learned for raw in queues]
+        return [model for queue in given_up if (model := model_of(queue)) is not None], claims
 
     def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
         if claim.job_id in self._held or claim.job_id in self._lost:
             return  # it still runs here: its lease had lapsed
         self._held[claim.job_id] = claim
         self._load[claim.queue] += 1
-        task = tasks.create_task(self.run_job(claim.job_id, claim.score))
+        task = tasks.create_task(self._run_after(self.tasks.get(claim.job_id), claim))
         self.tasks[claim.job_id] = task
         task.add_done_callback(partial(self._job_ended, claim))
+
+    async def _run_after(self, ended: asyncio.Task[None] | None, claim: Claim) -> None:
+        """Run a job; one that was passed on and came back at once lets its first half end before."""
+        if ended is not None:
+            await asyncio.wait([ended])
+        await self.run_job(claim.job_id, claim.score)
+
+    async def _give_model_up(self, model: str) -> None:
+        assert self._on_given_up is not None
+        try:
+            await self._on_given_up(model)
+        except Exception:
+            log.exception("model.not_given_up", model=model)  # the next failure asks again
 
     def _job_ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
         if self.tasks.get(claim.job_id) is task:  # else it was claimed anew before the task could end
@@ -266,6 +310,37 @@ class ClaimingWorker(Worker):
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         if claim := self._held.get(job_id):
             await self._give_up(claim, "done")
+
+    async def pass_on(self, pair: PairKey, model: str) -> bool:
+        """Move a job that runs here into another model's line.
+
+        True: it goes on here at once, and its old slot is free. False: it waits there, or was lost, and has
+        to end here.
+        """
+        await self._no_renewal.wait()
+        claim = self._held.get(pair_job_id(pair))
+        queue = model_queue(model)
+        if claim is None or claim.queue == queue:
+            return claim is not None
+        # While it is on the way, nobody here may renew it: it would be held anew in its old queue.
+        del self._held[claim.job_id]
+        limits = self._pace.allowance_of(model).arguments()
+        who = (self.owner, self._lease_ms, claim.queue, claim.job_id, str(pair.run_id))
+        try:
+            epoch = await self._pass_on(args=[*who, queue, *limits])
+        except (RedisError, OSError) as error:
+            self._miss_redis(error)
+            return False
+        if epoch is None:
+            self._passed_on_to.add(queue)
+            return False
+        self._pace.learn_epoch(model, epoch.decode())
+        self._load[claim.queue] -= 1
+        self._load[queue] += 1
+        claim.queue = queue
+        self._held[claim.job_id] = claim
+        self._wake.set()
+        return True
 
     async def _give_up(self, claim: Claim, outcome: str) -> None:
         """Tell Redis how a job ended (see finish.lua), once; when it can't be told, the lease lapses."""

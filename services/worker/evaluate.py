@@ -1,13 +1,14 @@
 """The work itself: a model answers one question, then a scorer or the judge says what the answer is worth."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from services.worker.bench import Bench, RunTerms
+from services.worker.giving_up import give_up_line
 from services.worker.provider import Permanent, Transient, complete
 from shared import metrics
 from shared.db import pairs
@@ -20,10 +21,13 @@ from shared.domain.cost import cost
 from shared.domain.errors import ErrorKind, InvalidInput
 from shared.domain.questions.suites import Question
 from shared.domain.retrying import wait_seconds
-from shared.domain.runs import Answer, PairKey, PairState, unmeasurable
+from shared.domain.runs import Answer, PairKey, PairState, RunId, unmeasurable
 from shared.secrets import Unreadable
 
 JUDGE_READINGS = 3  # how often the judge is asked in all while its verdict can't be read
+MOST_REFUSALS = 30  # a pair refused so often as one too many is too much by itself
+AT_THE_DOOR = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.NOT_FOUND})  # what holds for every call of a run
+DOORS_TRIED = 5
 
 log = structlog.get_logger()
 
@@ -36,8 +40,21 @@ class TryAgain(Exception):
         self.seconds = seconds
 
 
-async def evaluate_pair(bench: Bench, key: PairKey) -> None:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A pair's turn: the how manieth, and how to get into another model's line.
+
+    `pass_on(model)` is False when the pair has to wait there: then this turn is over.
+    """
+
+    tries: int
+    pass_on: Callable[[str], Awaitable[bool]]
+
+
+async def evaluate_pair(bench: Bench, key: PairKey, turn: Turn) -> None:
     """Bring one pair to its end. Done twice, only what is still missing is asked and paid for.
+
+    The judge has a line of its own: who has an answer leaves the model's, so that no limit waits for another.
 
     Raises:
         TryAgain: something failed in passing and attempts are left.
@@ -53,12 +70,15 @@ async def evaluate_pair(bench: Bench, key: PairKey) -> None:
 
     terms = await bench.terms_of(key.run_id)
     if pair.state is PairState.PENDING:
-        pair = await _answer(bench, key, pair, terms)
-    if pair is not None:
-        await _judge(bench, key, pair, terms)
+        pair = await _answer(bench, key, pair, terms, turn)
+    if pair is None:
+        return
+    assert terms.judge is not None, "a run with judged questions is submitted with a judge"
+    if await turn.pass_on(terms.judge.model):
+        await _judge(bench, key, pair, terms, terms.judge, turn)
 
 
-async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -> OpenPair | None:
+async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms, turn: Turn) -> OpenPair | None:
     """Ask the model. Score its answer at once, or store it and return the pair for the judge."""
     question = pair.question
     prompt = terms.prompt.ask(question) if terms.prompt else [{"role": "user", "content": question.input}]
@@ -66,12 +86,14 @@ async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -
         answer = await _call(bench, key.model, prompt, terms.parameters, terms.sealed_keys, role="answer")
     except Transient as fault:
         metrics.count_retry(key.model, fault.kind)
-        await _try_again(bench, key, pair, fault, failed_before=pair.attempts)
+        await _try_again(bench, key, pair, fault, turn, failed_before=pair.attempts)
         return None
     except Permanent as fault:
         await _close(bench, key, pair, Unscored(fault.kind, fault.detail))
+        await _count_turned_away(bench, key.run_id, terms, key.model, fault)
         return None
 
+    terms.turned_away.pop(key.model, None)
     outcome: Outcome | None = unmeasurable(answer)
     if outcome is None and not pair.question.scorer.asks_the_judge:
         outcome = score_answer(pair.question, answer.response)
@@ -87,21 +109,21 @@ async def _answer(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -
     return None
 
 
-async def _judge(bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms) -> None:
+async def _judge(
+    bench: Bench, key: PairKey, pair: OpenPair, terms: RunTerms, judge: Judge, turn: Turn
+) -> None:
     """Have a stored answer judged; a verdict that can't be read is asked for again."""
-    assert terms.judge is not None, "a run with judged questions is submitted with a judge"
     assert pair.response is not None, "an answered pair holds its answer"
     try:
-        outcome, judgement = await ask_judge(
-            bench, terms.judge, pair.question, pair.response, terms.sealed_keys
-        )
+        outcome, judgement = await ask_judge(bench, judge, pair.question, pair.response, terms.sealed_keys)
     except Transient as fault:
-        metrics.count_retry(terms.judge.model, fault.kind)
-        unavailable = Transient(ErrorKind.JUDGE_UNAVAILABLE, str(fault), fault.retry_after_seconds)
-        await _try_again(bench, key, pair, unavailable, failed_before=pair.judge_attempts)
+        metrics.count_retry(judge.model, fault.kind)
+        await _try_again(bench, key, pair, fault, turn, failed_before=pair.judge_attempts)
     except Permanent as fault:
         await _close(bench, key, pair, Unscored(ErrorKind.JUDGE_UNAVAILABLE, str(fault)))
+        await _count_turned_away(bench, key.run_id, terms, judge.model, fault)
     else:
+        terms.turned_away.pop(judge.model, None)
         await _close(bench, key, pair, outcome, judgement=judgement)
 
 
@@ -156,9 +178,20 @@ async def _call(
     except Unreadable as fault:
         told = f"The run's key to {model.provider} can't be read: the DRIFTWARDEN_SECRET_KEY here is another."
         raise Permanent(ErrorKind.AUTHENTICATION, told) from fault
-    answer = await complete(
-        prompt, arguments, model.timeout_seconds or bench.settings.request_timeout_seconds
-    )
+    epoch = bench.pace.epoch_of(model_name)
+    try:
+        answer = await complete(
+            prompt, arguments, model.timeout_seconds or bench.settings.request_timeout_seconds
+        )
+    except Transient as fault:
+        unscored = Unscored(fault.kind, fault.detail)
+        bench.pace.note_fault(model_name, epoch, unscored, fault.retry_after_seconds)
+        raise
+    except Permanent as fault:
+        if fault.kind not in AT_THE_DOOR:
+            bench.pace.note_answer(model_name, epoch, tokens=None)
+        raise
+    bench.pace.note_answer(model_name, epoch, answer.tokens)
     if model.prices is not None and answer.input_tokens is not None and answer.output_tokens is not None:
         answer = replace(answer, cost_usd=cost(model.prices, answer.input_tokens, answer.output_tokens))
 
@@ -167,18 +200,41 @@ async def _call(
 
 
 async def _try_again(
-    bench: Bench, key: PairKey, pair: OpenPair, fault: Transient, *, failed_before: int
+    bench: Bench, key: PairKey, pair: OpenPair, fault: Transient, turn: Turn, *, failed_before: int
 ) -> None:
-    """Count the failed attempt and ask for another one; after the last, the reason becomes the result."""
-    attempts = failed_before + 1
-    if attempts >= bench.settings.max_attempts:
-        await _close(bench, key, pair, Unscored(fault.kind, fault.detail))
+    """Count the failed attempt and ask for another one; after the last, the reason becomes the result.
+
+    A refusal as one call too many is no attempt: it says how fast to ask, and nothing about the pair.
+    """
+    is_crowded = fault.kind is ErrorKind.RATE_LIMITED
+    attempts = failed_before + (not is_crowded)
+    if attempts >= bench.settings.max_attempts or (is_crowded and turn.tries >= MOST_REFUSALS):
+        is_judged = pair.state is PairState.ANSWERED
+        last = (
+            Unscored(ErrorKind.JUDGE_UNAVAILABLE, str(fault))
+            if is_judged
+            else Unscored(fault.kind, fault.detail)
+        )
+        await _close(bench, key, pair, last)
         return
-    async with bench.pool.acquire() as connection:
-        await pairs.record_attempt(connection, key)
-    seconds = wait_seconds(attempts, fault.retry_after_seconds, seed=str(key))
+    if not is_crowded:
+        async with bench.pool.acquire() as connection:
+            await pairs.record_attempt(connection, key)
+    seconds = wait_seconds(max(1, attempts), fault.retry_after_seconds, seed=f"{key}:{turn.tries}")
     log.info("pair.retry", reason=fault.kind, detail=fault.detail, attempt=attempts, wait_seconds=seconds)
     raise TryAgain(seconds)
+
+
+async def _count_turned_away(
+    bench: Bench, run_id: RunId, terms: RunTerms, model: str, fault: Permanent
+) -> None:
+    """After some calls in a row that no key opens the door to, spare the provider the rest of the run's."""
+    if fault.kind not in AT_THE_DOOR:
+        return
+    terms.turned_away[model] += 1
+    if terms.turned_away[model] >= DOORS_TRIED:
+        told = Unscored(fault.kind, f"{DOORS_TRIED} calls in a row were turned away. Last: {fault.detail}")
+        await give_up_line(bench, run_id, model, told)
 
 
 async def _close(

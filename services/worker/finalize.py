@@ -1,12 +1,14 @@
 """Closing a run: exactly one caller does it, and what it writes is final."""
 
 import structlog
+from arq.connections import ArqRedis
 
 from shared import metrics
 from shared.db import aggregates, runs
 from shared.db.deliveries import owe_callback
 from shared.db.pool import Pool
 from shared.domain.runs import RunId
+from shared.queue import enqueue_delivery, enqueue_detection
 
 log = structlog.get_logger()
 
@@ -26,3 +28,12 @@ async def finalize_run(pool: Pool, run_id: RunId) -> bool:
     metrics.RUNS_CLOSED.labels(state).inc()
     log.info("run.closed", run=str(run_id), state=state)
     return True
+
+
+async def finalize_and_tell(pool: Pool, redis: ArqRedis, run_id: RunId) -> bool:
+    """Close a run as `finalize_run` does, and have the watch look at it and its callers told at once."""
+    is_closed = await finalize_run(pool, run_id)
+    if is_closed:
+        await enqueue_detection(redis, run_id)
+        await enqueue_delivery(redis)
+    return is_closed

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,12 @@ from services.worker.anchors import judge_anchors as judge
 from services.worker.bench import Bench
 from services.worker.check import check_models as check
 from services.worker.claim import ClaimingWorker
-from services.worker.evaluate import TryAgain
+from services.worker.evaluate import TryAgain, Turn
 from services.worker.evaluate import evaluate_pair as evaluate
+from services.worker.finalize import finalize_and_tell
 from services.worker.finalize import finalize_run as finalize
+from services.worker.giving_up import give_model_up
+from services.worker.pace import Allowance, Pace
 from services.worker.plan import plan_run as plan
 from services.worker.probe import probe_identity as probe
 from services.worker.provider import warm_up
@@ -28,7 +32,7 @@ from shared import metrics
 from shared.db.pool import open_pool
 from shared.domain.runs import PairKey, RunId
 from shared.models import Catalogue
-from shared.queue import enqueue_delivery, enqueue_detection, open_redis
+from shared.queue import open_redis
 from shared.secrets import open_vault
 from shared.settings import Settings
 
@@ -41,8 +45,9 @@ Context = dict[Any, Any]
 async def evaluate_pair(ctx: Context, run_id: str, model: str, question_id: int, repeat: int) -> None:
     with bound_contextvars(run=run_id, model=model, question_id=question_id, repeat=repeat):
         key = PairKey(RunId(UUID(run_id)), model, question_id, repeat)
+        turn = Turn(ctx["job_try"], partial(ctx["worker"].pass_on, key))
         async with _retrying():
-            await evaluate(ctx["bench"], key)
+            await evaluate(ctx["bench"], key, turn)
 
 
 async def plan_run(ctx: Context, run_id: str) -> None:
@@ -99,28 +104,26 @@ async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterat
             async with pool.acquire() as connection:
                 await stop_for_budget(connection, redis, run_id)
 
-        async def close(run_id: RunId) -> bool:
-            is_closed = await finalize(pool, run_id)
-            if is_closed:
-                await enqueue_detection(redis, run_id)
-                await enqueue_delivery(redis)
-            return is_closed
+        def allowance_of(model: str) -> Allowance:
+            return Allowance(
+                catalogue.max_parallel_requests(model) or settings.model_slots,
+                *catalogue.per_minute(model),
+            )
 
-        writer = ResultWriter(pool, on_closed=close, on_spent=stop_spent)
+        writer = ResultWriter(pool, on_closed=partial(finalize_and_tell, pool, redis), on_spent=stop_spent)
         await stack.enter_async_context(writer.writing())
-
-        def limit_for(model: str) -> int:
-            return catalogue.max_parallel_requests(model) or settings.model_slots
-
+        pace = Pace(allowance_of, settings.outage_patience_seconds)
+        bench = Bench(settings, catalogue, pool, redis, pace, writer, open_vault(settings))
         yield ClaimingWorker(
             [evaluate_pair, plan_run, stop_run, finalize_run, judge_anchors, probe_identity, check_models],
             redis=redis,
-            limit_for=limit_for,
+            pace=pace,
+            on_given_up=partial(give_model_up, bench),
             max_jobs=settings.worker_slots,
             drain_seconds=settings.drain_seconds,
             burst=burst,
             handle_signals=not burst,
-            ctx={"bench": Bench(settings, catalogue, pool, writer, open_vault(settings))},
+            ctx={"bench": bench},
         )
 
 

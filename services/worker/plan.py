@@ -25,7 +25,8 @@ async def plan_run(pool: Pool, redis: ArqRedis, run_id: RunId) -> None:
                 planned = await _plan_pairs(connection, run)
                 await runs.mark_planned(connection, run_id, planned)
                 log.info("run.planned", run=str(run_id), pairs=planned, models=len(run.models))
-        await enqueue_pairs(redis, run_id, await pairs.list_open_pairs(connection, run_id))
+        for model, waiting in (await pairs.list_lines(connection, run_id)).items():
+            await enqueue_pairs(redis, run_id, waiting, line=model)
         if run.kind is RunKind.NIGHTLY:
             await enqueue_run_job(redis, "probe_identity", run_id)
         if not await anchors.are_judged(connection, run_id):

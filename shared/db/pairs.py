@@ -1,6 +1,6 @@
 """Pairs: what was asked, answered and scored. Every write is guarded by the state that it leaves."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -88,6 +88,74 @@ async def list_open_pairs(connection: Connection, run_id: RunId, model: str | No
         model,
     )
     return [PairKey(run_id, row["model"], row["question_id"], row["repeat"]) for row in rows]
+
+
+# Whom an open pair waits for: the model until it has answered, then the judge.
+_LINE = "CASE p.state WHEN 'answered' THEN coalesce(j.model, p.model) ELSE p.model END"
+_OPEN_IN_LINE = """
+    FROM pairs p JOIN runs r ON r.id = p.run_id LEFT JOIN judges j ON j.id = r.judge_id
+    WHERE p.state IN ('pending', 'answered') AND
+"""
+
+
+async def list_lines(
+    connection: Connection, run_id: RunId, line: str | None = None
+) -> dict[str, list[PairKey]]:
+    """The open pairs of a run by the model whose reply they wait for, be it as judge; all, or of one line."""
+    rows = await connection.fetch(
+        f"SELECT p.model, p.question_id, p.repeat, {_LINE} AS line {_OPEN_IN_LINE} p.run_id = $1"
+        f" AND ($2::text IS NULL OR {_LINE} = $2) ORDER BY p.repeat, p.question_id, p.model",
+        run_id,
+        line,
+    )
+    lines: defaultdict[str, list[PairKey]] = defaultdict(list)
+    for row in rows:
+        lines[row["line"]].append(PairKey(run_id, row["model"], row["question_id"], row["repeat"]))
+    return lines
+
+
+async def count_lines(connection: Connection, run_ids: Sequence[RunId]) -> dict[RunId, Counter[str]]:
+    """How many open pairs of each of these runs wait for which model; an entry for every run asked for."""
+    rows = await connection.fetch(
+        f"SELECT p.run_id, {_LINE} AS line, count(*) AS pairs {_OPEN_IN_LINE} p.run_id = ANY ($1)"
+        " GROUP BY 1, 2",
+        run_ids,
+    )
+    counts: dict[RunId, Counter[str]] = {run_id: Counter() for run_id in run_ids}
+    for row in rows:
+        counts[row["run_id"]][row["line"]] = row["pairs"]
+    return counts
+
+
+async def give_up_line(
+    connection: Connection, run_id: RunId, model: str, fault: Unscored, *, except_for: Sequence[PairKey]
+) -> list[tuple[PairKey, ErrorKind]]:
+    """Close what waits in a model's line, but for what is being asked now; return it with the reasons.
+
+    Pairs that the model has not answered end as *failed* for the reason of `fault`; answers that it should
+    judge end as *unscored*, for their judge is unavailable.
+    """
+    rows = await connection.fetch(
+        f"""
+        UPDATE pairs SET
+            state = CASE pairs.state WHEN 'answered' THEN 'unscored' ELSE 'failed' END,
+            error_kind = CASE pairs.state WHEN 'answered' THEN $7 ELSE $3 END,
+            error_detail = $4::text, closed_at = now()
+        FROM (SELECT p.model, p.question_id, p.repeat {_OPEN_IN_LINE} p.run_id = $1 AND {_LINE} = $2
+              EXCEPT
+              SELECT * FROM unnest($5::text[], $6::bigint[], $8::int[])) AS waiting
+        WHERE pairs.run_id = $1 AND pairs.model = waiting.model AND pairs.question_id = waiting.question_id
+          AND pairs.repeat = waiting.repeat AND pairs.state IN ('pending', 'answered')
+        RETURNING pairs.model, pairs.question_id, pairs.repeat, pairs.error_kind
+        """,
+        run_id, model, fault.kind, fault.detail,
+        [key.model for key in except_for], [key.question_id for key in except_for],
+        ErrorKind.JUDGE_UNAVAILABLE, [key.repeat for key in except_for],
+    )  # fmt: skip
+    return [
+        (PairKey(run_id, row["model"], row["question_id"], row["repeat"]), ErrorKind(row["error_kind"]))
+        for row in rows
+    ]
 
 
 async def count_open(connection: Connection, run_ids: Sequence[RunId]) -> dict[RunId, Counter[str]]:

@@ -1,5 +1,6 @@
 """Runs and their pairs: identities, kinds and states."""
 
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +11,10 @@ from shared.domain.answers.scoring import Unscored
 from shared.domain.errors import ErrorKind
 
 RunId = NewType("RunId", UUID)
+
+LONGEST_TOLD = 500
+MOST_TOKENS = 2**31 - 1
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class RunKind(StrEnum):
@@ -56,7 +61,11 @@ class PairKey:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider returned for one question, and what it said about itself."""
+    """What a provider returned for one question, and what it said about itself.
+
+    Whatever it said, an answer can be stored: text without NUL and lone surrogates, what it calls itself in
+    LONGEST_TOLD characters, token counts that are counts. What it said in another type counts as not said.
+    """
 
     response: str
     finish_reason: str | None
@@ -68,6 +77,18 @@ class Answer:
     output_tokens: int | None
     cost_usd: Decimal | None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "response", _storable(self.response))
+        for name in ("finish_reason", "served_model", "system_fingerprint", "request_id"):
+            object.__setattr__(self, name, _told(getattr(self, name)))
+        for name in ("input_tokens", "output_tokens"):
+            object.__setattr__(self, name, _counted(getattr(self, name)))
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens in and out together, None where the provider reports neither."""
+        return _sum(self.input_tokens, self.output_tokens)
+
     def after(self, next_one: "Answer") -> "Answer":
         """The next answer to the same request, carrying what both have cost: time, tokens and money."""
         return replace(
@@ -77,6 +98,20 @@ class Answer:
             output_tokens=_sum(self.output_tokens, next_one.output_tokens),
             cost_usd=_sum(self.cost_usd, next_one.cost_usd),
         )
+
+
+def _storable(text: str) -> str:
+    return text if text.isprintable() else _UNSTORABLE.sub("\ufffd", text)
+
+
+def _told(value: object) -> str | None:
+    return _storable(value[:LONGEST_TOLD]) if isinstance(value, str) else None
+
+
+def _counted(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= MOST_TOKENS else None
 
 
 Amount = TypeVar("Amount", int, Decimal)

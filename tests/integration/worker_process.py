@@ -9,6 +9,7 @@ from typing import Any
 from arq.worker import func
 
 from services.worker.claim import ClaimingWorker
+from services.worker.pace import Allowance, Pace
 from shared.queue import open_redis
 
 
@@ -23,9 +24,9 @@ async def evaluate_pair(ctx: dict[str, Any], *_: object) -> None:
 async def main(redis_url: str, options: dict[str, Any]) -> None:
     limit = options.pop("limit")
     async with open_redis(redis_url) as redis:
-        worker = ClaimingWorker(
-            [func(evaluate_pair, name="evaluate_pair")], redis=redis, limit_for=lambda _: limit, **options
-        )
+        pace = Pace(lambda _: Allowance(limit), patience_seconds=60)
+        jobs = [func(evaluate_pair, name="evaluate_pair")]
+        worker = ClaimingWorker(jobs, redis=redis, pace=pace, **options)
         await worker.main()
         await worker.close()
 
