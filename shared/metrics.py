@@ -8,12 +8,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import Answer, RunState
-from shared.settings import Settings
 
 # Prometheus' text format has no place for when a counter began: it would be a series of its own.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -289,10 +288,3 @@ def count_retry(model: str, reason: ErrorKind) -> None:
 
 def tell_build() -> None:
     BUILD.info({"version": version("driftwarden"), "litellm": version("litellm")})
-
-
-def serve_metrics(settings: Settings) -> int:
-    """Serve /metrics of a process that has no HTTP server of its own; return the port that it has."""
-    tell_build()
-    server, _ = start_http_server(settings.metrics_port, settings.host)
-    return int(server.server_port)

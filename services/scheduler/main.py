@@ -23,7 +23,9 @@ from services.scheduler.nightly import open_due_nights
 from services.scheduler.own_channel import follow_settings
 from services.scheduler.rescue import INTERVAL_SECONDS, rescue
 from shared.db.pool import open_pool
-from shared.metrics import DETECTION, serve_metrics
+from shared.ending import end
+from shared.health import Pulse, Vitals, serve_probes
+from shared.metrics import DETECTION
 from shared.models import Catalogue
 from shared.queue import SCHEDULER_HEALTH, SCHEDULER_QUEUE, deserialize, open_redis, serialize
 from shared.settings import Settings
@@ -34,8 +36,21 @@ DELIVERY_SECONDS = 600  # receivers may hang, and there may be many
 EVERY_FIVE_MINUTES = set(range(0, 60, 5))
 
 HEALTH_SECONDS = 15
+STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
+
+
+class Watch(Worker):
+    """arq's worker, whose polls are told to those who ask whether it lives."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pulse = Pulse()
+
+    async def heart_beat(self) -> None:
+        self.pulse.beat("poll")
+        await super().heart_beat()
 
 
 async def run(settings: Settings) -> None:
@@ -83,7 +98,7 @@ async def run(settings: Settings) -> None:
                 run_at_startup=True,
             ),
         )
-        worker = Worker(
+        worker = Watch(
             [
                 func(detect, name="detect", timeout=DETECTION_SECONDS),
                 func(deliver, name="deliver", timeout=DELIVERY_SECONDS),
@@ -100,11 +115,20 @@ async def run(settings: Settings) -> None:
             log_results=False,
             handle_signals=False,
         )
-        log.info("scheduler.started", metrics_port=serve_metrics(settings))
         stopped = asyncio.Event()
+        vitals = Vitals(pool, redis, worker.pulse, stopped.is_set)
+        log.info("scheduler.started", metrics_port=serve_probes(settings, vitals))
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stopped.set)
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(worker.async_run())
             await stopped.wait()
-            watch.cancel()
+            await end(watch)
+        await _finish(worker)
+
+
+async def _finish(worker: Worker) -> None:
+    """Let the turns that run come to their end for a while; what is cut off then is done by the next one."""
+    if turns := list(worker.tasks.values()):
+        await asyncio.wait(turns, timeout=STOP_SECONDS)
+    await end(*turns)

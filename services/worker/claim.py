@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -29,6 +30,8 @@ from redis.exceptions import RedisError
 
 from services.worker.pace import Pace
 from shared.domain.runs import PairKey
+from shared.ending import end
+from shared.health import Pulse
 from shared.queue import (
     BODY_SECONDS,
     CONTROL_QUEUE,
@@ -64,6 +67,10 @@ class Claim:
     queue: str
     job_id: str
     score: int
+
+
+# Which claim a task runs: arq tells the end of a job by its id, and that may have been claimed again.
+_RUNS_HERE: ContextVar[Claim] = ContextVar("claim")
 
 
 class ClaimingWorker(Worker):
@@ -137,6 +144,7 @@ class ClaimingWorker(Worker):
         self._no_renewal = asyncio.Event()  # a renewal that arrived after the end of a job would hold it anew
         self._no_renewal.set()
         self._claims_from = 0.0  # loop time; infinite while Redis is away
+        self.pulse = Pulse()
         self._saw_a_job = True
 
     async def main(self) -> None:
@@ -151,8 +159,10 @@ class ClaimingWorker(Worker):
         try:
             async with asyncio.TaskGroup() as tasks:
                 leases = tasks.create_task(self._keep_leases())
-                await self._work(tasks)
-                leases.cancel()
+                try:
+                    await self._work(tasks)
+                finally:
+                    await end(leases)
         finally:
             left = [self._give_up(claim, "again") for claim in self._held.values()]
             await asyncio.gather(*self._giving_up, *left, return_exceptions=True)
@@ -190,6 +200,7 @@ class ClaimingWorker(Worker):
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         """Poll on every freed slot, and now and then for new jobs, which do not announce themselves."""
         while True:
+            self.pulse.beat("poll")
             self._wake.clear()
             await self._poll(tasks)
             through = not self.allow_pick_jobs or (self.burst and not self._saw_a_job)
@@ -218,56 +229,66 @@ class ClaimingWorker(Worker):
 
         A queue first seen now is asked in the next one.
         """
-        models = {queue: model for queue in self._queues if (model := model_of(queue)) is not None}
-        in_order = sorted(models, key=lambda q: (q not in self._passed_on_to, self._load[q], random()))
-        limits = chain.from_iterable((q, *self._pace.allowance_of(models[q]).arguments()) for q in in_order)
-        control_jobs = self._load[CONTROL_QUEUE]
-        control_room, pairs_room = (
-            CONTROL_SLOTS - control_jobs,
-            self.max_jobs - self._load.total() + control_jobs,
-        )
-        if not self.allow_pick_jobs:
-            control_room = pairs_room = 0
-        me = (self.owner, self._lease_ms)
-        control_limits = (CONTROL_QUEUE, CONTROL_LIMIT, CONTROL_LIMIT, 0, 0)
         reports = self._pace.take_reports()
         async with self.pool.pipeline(transaction=False) as pipe:
             if reports:
                 pipe.eval(LEARN, 0, *map(str, reports))
-            pipe.eval(ROOM + CLAIM, 0, *map(str, (*me, control_room, *control_limits)))
-            pipe.eval(ROOM + CLAIM, 0, *map(str, (*me, pairs_room, *limits)))
+            pipe.eval(ROOM + CLAIM, 0, *map(str, self._wanted_control_jobs()))
+            pipe.eval(ROOM + CLAIM, 0, *map(str, self._wanted_pairs()))
             pipe.smembers(LIVE_QUEUES)
             *learned, control, pairs, live = await pipe.execute()
         known, self._queues = self._queues, {queue.decode() for queue in live}
         self._passed_on_to &= self._queues
         if self._queues - known:
             self._wake.set()
-        found = [raw.decode() for raw in control + pairs]
-        claims = []
-        for queue, job_id, score, epoch in zip(
-            found[::4], found[1::4], found[2::4], found[3::4], strict=True
-        ):
-            claims.append(Claim(queue, job_id, int(float(score))))
-            if queue in models:
-                self._pace.learn_epoch(models[queue], epoch)
+        claims = self._read_claims([raw.decode() for raw in control + pairs])
         self._saw_a_job = bool(claims or self._queues)
         given_up = [raw.decode() for queues in learned for raw in queues]
         return [model for queue in given_up if (model := model_of(queue)) is not None], claims
+
+    def _wanted_control_jobs(self) -> tuple[object, ...]:
+        room = CONTROL_SLOTS - self._load[CONTROL_QUEUE] if self.allow_pick_jobs else 0
+        return self.owner, self._lease_ms, room, CONTROL_QUEUE, CONTROL_LIMIT, CONTROL_LIMIT, 0, 0
+
+    def _wanted_pairs(self) -> tuple[object, ...]:
+        pairs_here = self._load.total() - self._load[CONTROL_QUEUE]
+        room = self.max_jobs - pairs_here if self.allow_pick_jobs else 0
+        models = {queue: model for queue in self._queues if (model := model_of(queue)) is not None}
+        in_order = sorted(models, key=lambda q: (q not in self._passed_on_to, self._load[q], random()))
+        limits = ((q, *self._pace.allowance_of(models[q]).arguments()) for q in in_order)
+        return self.owner, self._lease_ms, room, *chain.from_iterable(limits)
+
+    def _read_claims(self, found: Sequence[str]) -> list[Claim]:
+        claims = []
+        for queue, job_id, score, epoch in zip(*(found[i::4] for i in range(4)), strict=True):
+            claims.append(Claim(queue, job_id, int(float(score))))
+            if (model := model_of(queue)) is not None:
+                self._pace.learn_epoch(model, epoch)
+        return claims
 
     def _start(self, claim: Claim, tasks: asyncio.TaskGroup) -> None:
         if claim.job_id in self._held or claim.job_id in self._lost:
             return  # it still runs here: its lease had lapsed
         self._held[claim.job_id] = claim
         self._load[claim.queue] += 1
-        task = tasks.create_task(self._run_after(self.tasks.get(claim.job_id), claim))
+        task = tasks.create_task(self._run(claim, after=self.tasks.get(claim.job_id)))
         self.tasks[claim.job_id] = task
         task.add_done_callback(partial(self._job_ended, claim))
 
-    async def _run_after(self, ended: asyncio.Task[None] | None, claim: Claim) -> None:
-        """Run a job; one that was passed on and came back at once lets its first half end before."""
-        if ended is not None:
-            await asyncio.wait([ended])
-        await self.run_job(claim.job_id, claim.score)
+    async def _run(self, claim: Claim, after: asyncio.Task[None] | None) -> None:
+        """Run a job as arq does; whatever happens, it is given up in the end.
+
+        A job that was passed on may be claimed here again before its last turn, the task `after`, has ended.
+        """
+        if after is not None:
+            await asyncio.wait([after])
+        _RUNS_HERE.set(claim)
+        try:
+            await self.run_job(claim.job_id, claim.score)
+        except (RedisError, OSError) as error:
+            self._miss_redis(error)
+        finally:
+            await asyncio.shield(self._give_up(claim, "again"))
 
     async def _give_model_up(self, model: str) -> None:
         assert self._on_given_up is not None
@@ -283,16 +304,6 @@ class ClaimingWorker(Worker):
         self._load[claim.queue] -= 1
         self._wake.set()
 
-    async def run_job(self, job_id: str, score: int) -> None:
-        """Run a job as arq does; whatever happens, it is given up in the end."""
-        claim = self._held[job_id]
-        try:
-            await super().run_job(job_id, score)
-        except (RedisError, OSError) as error:
-            self._miss_redis(error)
-        finally:
-            await asyncio.shield(self._give_up(claim, "again"))
-
     async def finish_job(
         self,
         job_id: str,
@@ -303,13 +314,12 @@ class ClaimingWorker(Worker):
         incr_score: int | None,
         keep_in_progress: float | None,
     ) -> None:
-        if claim := self._held.get(job_id):
-            due = str(claim.score + incr_score) if incr_score else "again"
-            await self._give_up(claim, "done" if finish else due)
+        claim = _RUNS_HERE.get()
+        due = str(claim.score + incr_score) if incr_score else "again"
+        await self._give_up(claim, "done" if finish else due)
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        if claim := self._held.get(job_id):
-            await self._give_up(claim, "done")
+        await self._give_up(_RUNS_HERE.get(), "done")
 
     async def pass_on(self, pair: PairKey, model: str) -> bool:
         """Move a job that runs here into another model's line.
@@ -361,6 +371,7 @@ class ClaimingWorker(Worker):
     async def _keep_leases(self) -> None:
         """Renew every third of a lease; once Redis is back, as soon as possible."""
         while True:
+            self.pulse.beat("renewal")
             await asyncio.sleep(RETRY_SECONDS if self._claims_from == inf else self._lease_ms / 3000)
             try:
                 await self._renew()

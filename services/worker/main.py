@@ -31,6 +31,7 @@ from services.worker.writes import DatabaseErrors, ResultWriter
 from shared import metrics
 from shared.db.pool import open_pool
 from shared.domain.runs import PairKey, RunId
+from shared.health import Vitals, serve_probes
 from shared.models import Catalogue
 from shared.queue import open_redis
 from shared.secrets import open_vault
@@ -138,6 +139,9 @@ async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then drain."""
     async with open_worker(settings) as worker:
         await warm_up()
-        log.info("worker.started", slots=settings.worker_slots, metrics_port=metrics.serve_metrics(settings))
+        vitals = Vitals(
+            worker.ctx["bench"].pool, worker.pool, worker.pulse, lambda: not worker.allow_pick_jobs
+        )
+        log.info("worker.started", slots=settings.worker_slots, metrics_port=serve_probes(settings, vitals))
         await worker.main()
         await worker.close()

@@ -67,7 +67,10 @@ class ResultWriter:
         while True:
             await self._something.wait()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), BATCH_SECONDS)
+                async with asyncio.timeout(
+                    BATCH_SECONDS
+                ):  # wait_for swallows cancellations up to Python 3.11
+                    await self._enough.wait()
             batch, self._waiting = _first_of_each_pair(self._waiting), []
             self._something.clear()
             self._enough.clear()

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from services.standalone.instance import reserve_port
-from tests.conftest import in_database
+from tests.databases import in_database
 from tests.integration.fleet import until
 
 ROOT = Path(__file__).parents[2]

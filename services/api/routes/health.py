@@ -2,16 +2,13 @@
 
 import asyncio
 
-import asyncpg
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
-from redis.exceptions import RedisError
 
-from services.api.desk import AtDesk, Desk
+from services.api.desk import AtDesk
 from services.api.measures import MeasureBoard, open_board
-
-READY_SECONDS = 2.0
+from shared.health import ask_database, ask_redis
 
 router = APIRouter(tags=["health"], lifespan=open_board)
 
@@ -39,8 +36,8 @@ async def healthz() -> Health:
 async def readyz(desk: AtDesk, response: Response) -> Readiness:
     """The database and Redis answer."""
     async with asyncio.TaskGroup() as tasks:
-        database = tasks.create_task(_ask_database(desk))
-        redis = tasks.create_task(_ask_redis(desk))
+        database = tasks.create_task(ask_database(desk.pool))
+        redis = tasks.create_task(ask_redis(desk.redis))
     readiness = Readiness(database=database.result(), redis=redis.result())
     if not readiness.database == readiness.redis == "ok":
         response.status_code = 503
@@ -61,21 +58,3 @@ async def metrics(desk: AtDesk, request: Request) -> Response:
     """Metrics in Prometheus' text format."""
     board: MeasureBoard = request.state.measure_board
     return Response(generate_latest() + await board.tell(desk), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _ask_database(desk: Desk) -> str:
-    try:
-        async with asyncio.timeout(READY_SECONDS), desk.connection() as connection:
-            await connection.fetchval("SELECT 1 FROM runs LIMIT 1")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "ok"
-
-
-async def _ask_redis(desk: Desk) -> str:
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            await desk.redis.ping()
-    except (RedisError, OSError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "ok"
