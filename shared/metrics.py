@@ -221,6 +221,11 @@ SLOTS = Measure(
     " its limit is used.",
     ("model",),
 )
+LEARNED_SLOTS = Measure(
+    "driftwarden_model_slots_learned",
+    "Of these slots, how many the model's replies have shown it to bear. Absent: nothing was learned lately.",
+    ("model",),
+)
 QUEUE_UP = Measure(
     "driftwarden_queue_up",
     "1: what is told here of the queues was read from Redis within 5 seconds. 0: Redis does not answer, and"

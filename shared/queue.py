@@ -233,12 +233,16 @@ async def running_in(redis: ArqRedis, model: str) -> list[PairKey]:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """How one queue stands; `oldest_seconds` is the age of the next job in line, None when none waits."""
+    """How one queue stands; `oldest_seconds` is the age of the next job in line, None when none waits.
+
+    `learned_slots` is how many of its jobs may run at once by what its model has taught, None: nothing yet.
+    """
 
     queue: str
     waiting: int
     running: int
     oldest_seconds: float | None
+    learned_slots: int | None = None
 
 
 async def queue_states(redis: ArqRedis) -> list[QueueState]:
@@ -248,8 +252,9 @@ async def queue_states(redis: ArqRedis) -> list[QueueState]:
         for queue in queues:
             pipe.zrange(slots_key(queue), 0, -1)
             pipe.zcard(queue)
+            pipe.hget(pace_key(queue), "limit")
         replies = await pipe.execute()
-    running, sizes = replies[::2], replies[1::2]
+    running, sizes, limits = replies[::3], replies[1::3], replies[2::3]
     async with redis.pipeline(transaction=False) as pipe:
         for queue, held in zip(queues, running, strict=True):
             pipe.zrange(queue, 0, len(held))
@@ -260,8 +265,14 @@ async def queue_states(redis: ArqRedis) -> list[QueueState]:
     ]
     ages = await _ages(redis, [job_id.decode() for job_id in next_jobs if job_id is not None])
     return [
-        QueueState(queue, max(0, size - len(held)), len(held), ages.get(job_id.decode()) if job_id else None)
-        for queue, size, held, job_id in zip(queues, sizes, running, next_jobs, strict=True)
+        QueueState(
+            queue,
+            max(0, size - len(held)),
+            len(held),
+            ages.get(job_id.decode()) if job_id else None,
+            int(float(limit)) if limit else None,
+        )
+        for queue, size, held, job_id, limit in zip(queues, sizes, running, next_jobs, limits, strict=True)
     ]
 
 

@@ -147,6 +147,11 @@ def describe_queues(
         metrics.IN_FLIGHT.tell(((label,), sum(one.running for one in of)) for label, of in gathered.items()),
         metrics.QUEUE_OLDEST.tell(((label,), _oldest(of)) for label, of in gathered.items()),
         metrics.SLOTS.tell(((label,), count) for label, count in slots.items()),
+        metrics.LEARNED_SLOTS.tell(
+            ((label,), sum(known))
+            for label, of in gathered.items()
+            if (known := [one.learned_slots for one in of if one.learned_slots is not None])
+        ),
     ]
 
 

@@ -92,7 +92,8 @@ async def work(redis_url: str) -> None:
     async with open_redis(redis_url) as redis:
         worker = ClaimingWorker(
             [func(evaluate_pair, name="evaluate_pair")],
-            redis=redis, pace=Pace(lambda _: Allowance(SLOTS), 60), max_jobs=SLOTS, burst=True, handle_signals=False,
+            redis=redis, pace=Pace(lambda _: Allowance(SLOTS), 60),
+            max_jobs=SLOTS, burst=True, handle_signals=False,
         )  # fmt: skip
         await redis.sadd("ready", worker.owner)  # type: ignore[misc]
 

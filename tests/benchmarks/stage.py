@@ -74,8 +74,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_the_stage(folder: Path, questions: Sequence[Mapping[str, str]]) -> AsyncIterator[Stage]:
-    """Start the simulated provider, then an instance of one worker with WIDTH slots on an empty folder."""
+async def set_the_stage(
+    folder: Path, questions: Sequence[Mapping[str, str]], *, width: int = WIDTH
+) -> AsyncIterator[Stage]:
+    """Start the simulated provider, then an instance of one worker with `width` slots on an empty folder."""
     known = folder / "known.jsonl"
     known.write_text("".join(json.dumps(question) + "\n" for question in questions))
     fleet = {"judge": {"kind": "judge"}, **{model: {"skill": 0.8} for model in MODELS}}
@@ -91,7 +93,7 @@ async def set_the_stage(folder: Path, questions: Sequence[Mapping[str, str]]) ->
             provider_url = (await simulator.stdout.readline()).decode().split()[-1]
             environment = _environment(
                 DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
-                DRIFTWARDEN_WORKER_SLOTS=str(WIDTH),
+                DRIFTWARDEN_WORKER_SLOTS=str(width),
                 DRIFTWARDEN_SIMULATOR_URL=provider_url,
             )
             started = time.perf_counter()

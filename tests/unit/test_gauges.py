@@ -177,7 +177,7 @@ def catalogue(**limits: int | None) -> Catalogue:
 def test_queues_are_told_by_model_and_empty_ones_are_zero() -> None:
     states = [
         QueueState(CONTROL_QUEUE, 1, 0, 2.0),
-        QueueState(model_queue("bright"), 7, 3, 40.0),
+        QueueState(model_queue("bright"), 7, 3, 40.0, learned_slots=4),
         QueueState(model_queue("openai/other"), 0, 1, None),
     ]
     families = describe_queues(states, catalogue(bright=5, dim=None), model_slots=50)
@@ -189,6 +189,7 @@ def test_queues_are_told_by_model_and_empty_ones_are_zero() -> None:
     }  # fmt: skip
     assert told(families, "driftwarden_queue_oldest_job_seconds") == {("control",): 2.0, ("bright",): 40.0}
     assert told(families, "driftwarden_model_slots") == {("bright",): 5, ("dim",): 50, ("openai/other",): 50}
+    assert told(families, "driftwarden_model_slots_learned") == {("bright",): 4}
 
 
 def test_queues_beyond_the_cap_are_told_together() -> None:
