@@ -57,6 +57,11 @@ class CheckedOrder:
     judge: Judge | StoredJudge | None
     prompt: StoredPrompt | None
 
+    @property
+    def pairs(self) -> int:
+        questions = min(self.order.sample or self.suite.questions, self.suite.questions)
+        return questions * len(self.models) * self.order.repeats
+
 
 @dataclass(frozen=True, slots=True)
 class NightPlace:
@@ -75,13 +80,13 @@ async def check_order(connection: Connection, catalogue: Catalogue, order: Order
     """
     suite = await _find_suite(connection, order)
     models = choose_models(catalogue, order.models)
-    questions = min(order.sample or suite.questions, suite.questions)
-    pairs = questions * len(models) * order.repeats
-    if pairs > MAX_PAIRS:
-        problem = f"makes {pairs:,} pairs with these models and questions; a run has {MAX_PAIRS:,} at most."
-        raise InvalidInput("repeats", problem, "Ask for less, or in several runs.")
     judge = await _choose_judge_for(connection, catalogue, order, suite, models)
-    return CheckedOrder(order, suite, models, judge, await _find_prompt(connection, order.prompt))
+    checked = CheckedOrder(order, suite, models, judge, await _find_prompt(connection, order.prompt))
+    if checked.pairs > MAX_PAIRS:
+        makes = f"makes {checked.pairs:,} pairs with these models and questions"
+        problem = f"{makes}; a run has {MAX_PAIRS:,} at most."
+        raise InvalidInput("repeats", problem, "Ask for less, or in several runs.")
+    return checked
 
 
 async def place_order(

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(60.0, gt=0)
     outage_patience_seconds: float = Field(120.0, gt=0)
     drain_seconds: float = Field(30.0, ge=0)
+    max_open_pairs: int = Field(2_000_000, ge=1)
     max_output_tokens: int = Field(2048, ge=1)
     database_connections: int = Field(8, ge=2)
 
@@ -55,6 +56,9 @@ class Settings(BaseSettings):
     nights_per_false_alarm: float = Field(365.0, ge=1)
     night_grace_hours: float = Field(6.0, gt=0)
     open_run_hours: float = Field(6.0, gt=0)
+
+    # How long answers are kept after their run has finished; unset: for ever.
+    keep_responses_days: int | None = Field(None, ge=1)
 
     metrics_port: int = Field(0, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from services.api.callbacks import seal_callback
 from services.api.desk import Desk
-from services.api.problems import KeyReused
+from services.api.problems import KeyReused, TooManyRequests
 from services.api.provider_keys import seal_provider_keys
 from services.api.schemas.runs import RunRequest
 from shared.db import audit, runs
@@ -20,6 +20,7 @@ from shared.domain.questions.suites import fingerprint
 from shared.domain.runs import RunKind
 from shared.orders import CheckedOrder, Order, check_order, place_order
 
+FULL_SECONDS = 60  # after which who was refused may try again
 NO_KEYS: Mapping[str, SecretStr] = MappingProxyType({})
 
 
@@ -37,6 +38,7 @@ async def submit(
     Raises:
         InvalidInput: what is asked for can't be run; the field says why.
         KeyReused: the key came with another request before.
+        TooManyRequests: too much is open already.
     """
     request_hash = fingerprint(request.model_dump(mode="json"))
     callback = await seal_callback(desk, request.callback_url)
@@ -44,6 +46,7 @@ async def submit(
         if twin := await find_twin(connection, idempotency_key, request_hash):
             return twin
         checked = await check_order(connection, desk.catalogue, read_order(request))
+        await _refuse_beyond_room(connection, desk.settings.max_open_pairs, checked)
         sealed = seal_provider_keys(desk, provider_keys, _list_asked(checked))
         async with connection.transaction():
             run_id = await place_order(
@@ -67,6 +70,14 @@ async def submit(
     assert run is not None, "it is stored, by this request or by its twin"
     await desk.enqueue("plan_run", run.id)
     return run
+
+
+async def _refuse_beyond_room(connection: Connection, most: int, checked: CheckedOrder) -> None:
+    unfinished = await runs.count_unfinished_pairs(connection)
+    if unfinished + checked.pairs > most:
+        told = f"{unfinished:,} pairs are in runs that are not finished, and {most:,} may be."
+        remedy = f"This run has {checked.pairs:,}: submit it when others are done."
+        raise TooManyRequests(f"{told} {remedy}", headers={"Retry-After": str(FULL_SECONDS)})
 
 
 def _list_asked(checked: CheckedOrder) -> list[str]:

@@ -247,6 +247,18 @@ async def fail_run(connection: Connection, run_id: RunId, error: str) -> None:
     )
 
 
+async def count_unfinished_pairs(connection: Connection) -> int:
+    """How many pairs the runs have that are not finished, those included that they have closed already."""
+    count: int = await connection.fetchval(
+        """
+        SELECT coalesce(sum(cardinality(r.models)::bigint * r.repeats * least(r.sample, v.questions)), 0)
+               ::bigint
+        FROM runs r JOIN suite_versions v ON v.id = r.suite_version_id WHERE r.finished_at IS NULL
+        """
+    )
+    return count
+
+
 async def list_open_runs(connection: Connection) -> list[Run]:
     """All runs that are not finished, oldest first."""
     rows = await connection.fetch(_RUN + "WHERE r.finished_at IS NULL ORDER BY r.created_at, r.id")

@@ -75,7 +75,7 @@ class Stage:
 
 @asynccontextmanager
 async def set_the_stage(
-    folder: Path, questions: Sequence[Mapping[str, str]], *, width: int = WIDTH
+    folder: Path, questions: Sequence[Mapping[str, str]], *, width: int = WIDTH, timeout_seconds: float = 60
 ) -> AsyncIterator[Stage]:
     """Start the simulated provider, then an instance of one worker with `width` slots on an empty folder."""
     known = folder / "known.jsonl"
@@ -94,6 +94,7 @@ async def set_the_stage(
             environment = _environment(
                 DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
                 DRIFTWARDEN_WORKER_SLOTS=str(width),
+                DRIFTWARDEN_REQUEST_TIMEOUT_SECONDS=str(timeout_seconds),
                 DRIFTWARDEN_SIMULATOR_URL=provider_url,
             )
             started = time.perf_counter()

@@ -55,6 +55,22 @@ async def test_without_models_the_whole_catalogue_runs_but_judge_and_controls(ap
     assert (await submit(api)).json()["models"] == ["bright", "dim", "also-bright"]
 
 
+async def test_a_run_beyond_what_may_be_open_is_told_to_come_back(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = make_settings(database_url, redis_url, tmp_path, max_open_pairs=20)
+    async with open_api(settings) as api:
+        await store_suite(api)
+        assert (await submit(api, models=["bright"], repeats=4)).status_code == 202
+        refused = await submit(api, models=["bright"], repeats=4)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+        assert "pairs are in runs that are not finished, and 20 may be" in refused.json()["detail"]
+        assert await count_runs(api) == 1
+        async with api.desk.connection() as connection:
+            await connection.execute("UPDATE runs SET state = 'cancelled', finished_at = now()")
+        assert (await submit(api, models=["bright"], repeats=4)).status_code == 202
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
