@@ -17,8 +17,10 @@ from rich.console import Console
 
 from tests.benchmarks.measures import (
     measure_fan_out,
+    measure_idling,
     measure_makespan,
     measure_overhead,
+    measure_single_pairs,
     measure_submissions,
     measure_year,
 )
@@ -45,6 +47,8 @@ async def measure(console: Console) -> dict[str, Any]:
             figures: dict[str, Any] = {"machine": describe_machine(), "cores_of_others": {}}
             async with watch_memory(stage.pid) as peak:
                 for name, part in {
+                    "idling": measure_idling(stage),
+                    "single_pair": measure_single_pairs(stage),
                     "submission": measure_submissions(stage),
                     "overhead": measure_overhead(stage, judged),
                     "makespan": measure_makespan(stage, judged),

@@ -1,4 +1,4 @@
-"""What is measured: overhead, submission, makespan, fan-out, and a fleet's year."""
+"""What is measured: overhead, submission, one pair alone, makespan, fan-out, idling, and a fleet's year."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain
 from statistics import median, quantiles
 from typing import Any
@@ -20,6 +21,8 @@ OVERHEAD_REPEATS = 10
 OVERHEAD_PAIRS = len(OVERHEAD_MODELS) * QUESTIONS * OVERHEAD_REPEATS
 ROUNDS = 3
 SUBMISSIONS = 300
+SINGLE_PAIRS = 20
+IDLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,35 @@ async def measure_submissions(stage: Stage) -> dict[str, float]:
 def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
     cuts = quantiles(seconds, n=100)
     return {f"{name}_p50_ms": 1000 * cuts[49], f"{name}_p99_ms": 1000 * cuts[98]}
+
+
+async def measure_single_pairs(stage: Stage) -> dict[str, float]:
+    """One pair, alone in an idle instance and with models that take no time: what submission and planning,
+    and then the ways through the queue, two calls, two commits and the closing of the run add to it.
+    """
+    await stage.set_latency(0, 0)
+    planning, working = [], []
+    for _ in range(SINGLE_PAIRS):
+        submitted = time.time()
+        run = await stage.wait_for(await stage.submit("judged", MODELS[:1], sample=1), "completed")
+        planned, closed = (
+            datetime.fromisoformat(run[moment]).timestamp() for moment in ("planned_at", "finished_at")
+        )
+        planning.append(planned - submitted)
+        working.append(closed - planned)
+    return {"planned_p50_ms": 1000 * median(planning), "queued_to_closed_p50_ms": 1000 * median(working)}
+
+
+async def measure_idling(stage: Stage) -> dict[str, Any]:
+    """CPU of an instance that nobody asks for anything, in thousandths of a core, by program."""
+    before = cpu_seconds_by_program(stage.pid)
+    await asyncio.sleep(IDLE_SECONDS)
+    after = cpu_seconds_by_program(stage.pid)
+    by_program = {
+        program: 1000 * (seconds - before.get(program, 0.0)) / IDLE_SECONDS
+        for program, seconds in after.items()
+    }
+    return {"millicores": sum(by_program.values()), "millicores_by_program": by_program}
 
 
 async def measure_makespan(stage: Stage, questions: Sequence[dict[str, str]]) -> dict[str, Any]:

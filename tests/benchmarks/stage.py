@@ -55,8 +55,10 @@ class Stage:
         reply.raise_for_status()
         return str(reply.json()["id"])
 
-    async def wait_for(self, run_id: str, *states: str) -> dict[str, Any]:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+    async def wait_for(
+        self, run_id: str, *states: str, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> dict[str, Any]:
+        async with asyncio.timeout(deadline_seconds):
             while True:
                 run: dict[str, Any] = (await self.api.get(f"/runs/{run_id}")).raise_for_status().json()
                 if run["state"] in states:
@@ -94,6 +96,7 @@ async def set_the_stage(
             environment = _environment(
                 DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
                 DRIFTWARDEN_WORKER_SLOTS=str(width),
+                DRIFTWARDEN_REQUESTS_PER_MINUTE="100000",
                 DRIFTWARDEN_REQUEST_TIMEOUT_SECONDS=str(timeout_seconds),
                 DRIFTWARDEN_SIMULATOR_URL=provider_url,
             )
