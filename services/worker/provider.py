@@ -1,30 +1,16 @@
 """The only door to language models: LiteLLM, called under our own clock, its errors sorted into two kinds."""
 
 import asyncio
-import os
-import time
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from litellm import exceptions as refusals
+
+from services.worker.openai_route import route
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import Answer
 from shared.redaction import redact
-
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it asks the network for prices
-
-import litellm
-from litellm import exceptions as refusals
-from litellm._internal_context import is_internal_call
-
-# LiteLLM builds its types at the first call, and pydantic warns about one of them.
-warnings.filterwarnings("ignore", message=r"Item .* on TypedDict class .* `ReadOnly` qualifier")
-
-litellm.telemetry = False
-litellm.drop_params = True  # a model that knows no `temperature` is asked without it
-litellm.suppress_debug_info = True
-
 
 SECRET_WORDS = ("key", "token", "secret", "password")
 
@@ -69,38 +55,15 @@ async def complete(
         Transient: rate limit, timeout, connection or server error.
         Permanent: the provider refuses this request as such.
     """
-    # It then prepares nothing for its logging callbacks, of which there are none: a fifth of a call's CPU.
-    is_internal_call.set(True)
-    started = time.perf_counter()
+    way = await route()
+    blueprint = await way.blueprint_of(messages, arguments, timeout_seconds)
     try:
         async with asyncio.timeout(timeout_seconds):
-            reply = await litellm.acompletion(
-                messages=list(messages), num_retries=0, max_retries=0, timeout=timeout_seconds, **arguments
-            )
-        return _read(reply, time.perf_counter() - started)
+            if blueprint is not None:
+                return await way.ask(blueprint, messages, arguments, timeout_seconds)
+            return await way.ask_litellm(messages, arguments, timeout_seconds)
     except Exception as error:
         raise _sorted(error, redact(str(error), _secrets(arguments)), timeout_seconds) from error
-
-
-def _read(reply: Any, latency_seconds: float) -> Answer:
-    choice = reply.choices[0]
-    usage = getattr(reply, "usage", None)
-    return Answer(
-        response=_storable(choice.message.content or getattr(choice.message, "refusal", None) or ""),
-        finish_reason=choice.finish_reason,
-        served_model=reply.model,
-        system_fingerprint=getattr(reply, "system_fingerprint", None),
-        request_id=reply.id,
-        latency_seconds=latency_seconds,
-        input_tokens=getattr(usage, "prompt_tokens", None),
-        output_tokens=getattr(usage, "completion_tokens", None),
-        cost_usd=None,
-    )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL and UTF-8 has no lone surrogates: both become U+FFFD."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 PERMANENT_KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
@@ -121,6 +84,11 @@ def _secrets(arguments: Mapping[str, Any]) -> list[str]:
         for name, value in arguments.items()
         if isinstance(value, str) and any(word in name.lower() for word in SECRET_WORDS)
     ]
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores no NUL and UTF-8 has no lone surrogates: both become U+FFFD."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _sorted(error: Exception, told: str, timeout_seconds: float) -> Transient | Permanent:

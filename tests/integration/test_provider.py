@@ -1,12 +1,15 @@
-"""How a provider's answers and refusals are sorted, through LiteLLM and over real HTTP."""
+"""How a provider's answers and refusals are sorted, on both routes and over real HTTP."""
 
+import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from services.simulator.config import SimulatorConfig
 from services.simulator.serving import serve
+from services.worker.openai_route import route
 from services.worker.provider import Permanent, Transient, complete
 from shared.domain.errors import ErrorKind
 from tests.factories import make_question
@@ -28,12 +31,24 @@ async def api_base() -> AsyncIterator[str]:
         yield f"{url}/v1"
 
 
+@pytest.fixture(params=["by LiteLLM", "by a copy"], autouse=True)
+def choose_route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTWARDEN_TRANSPORT", "litellm" if request.param == "by LiteLLM" else "auto")
+
+
 async def ask(api_base: str, model: str, timeout_seconds: float = 10.0, **arguments: Any) -> Any:
-    return await complete(
-        [{"role": "user", "content": QUESTION.input}],
-        {"model": f"openai/{model}", "api_base": api_base, "api_key": "none", **arguments},
-        timeout_seconds,
-    )
+    messages = [{"role": "user", "content": QUESTION.input}]
+    transport = os.environ["DRIFTWARDEN_TRANSPORT"]
+    # LiteLLM keeps its clients by key: with one key, what one route has opened would serve the other.
+    key = f"sk-{transport}"
+    arguments = {"model": f"openai/{model}", "api_base": api_base, "api_key": key, **arguments}
+    if transport == "auto":
+        way = await route()
+        if await way.blueprint_of(messages, arguments, timeout_seconds) is None:
+            with suppress(Transient, Permanent):
+                await complete(messages, arguments, timeout_seconds)
+        assert await way.blueprint_of(messages, arguments, timeout_seconds)
+    return await complete(messages, arguments, timeout_seconds)
 
 
 async def test_an_answer_keeps_what_the_provider_says_about_itself(api_base: str) -> None:

@@ -16,8 +16,10 @@ import pytest
 
 from services.simulator.config import SimulatorConfig
 from services.simulator.serving import serve
-from services.worker import provider
+from services.worker import litellm_call
 from tests.factories import make_question
+
+litellm: Any = litellm_call.litellm  # type: ignore[attr-defined]
 
 QUESTIONS = [
     make_question(number, input=f"What is {number} + {number}? Think well.") for number in range(1, 101)
@@ -62,7 +64,7 @@ class Client:
                 await asyncio.sleep(0.01)
 
     async def ask_by_litellm(self, model: str, timeout_seconds: float = 30) -> Any:
-        return await provider.litellm.acompletion(
+        return await litellm.acompletion(
             model=f"openai/{model}",
             api_base=f"{self.url}/v1",
             api_key="x",
@@ -115,19 +117,19 @@ async def test_litellm_reads_why_an_answer_ended(faulty: Client, model: str, fin
     ],
 )
 async def test_litellm_sorts_each_failure(faulty: Client, model: str, exception: str) -> None:
-    with pytest.raises(getattr(provider.litellm, exception)):
+    with pytest.raises(getattr(litellm, exception)):
         await faulty.ask_by_litellm(model)
 
 
 async def test_litellm_passes_on_how_long_to_wait(faulty: Client) -> None:
-    with pytest.raises(provider.litellm.RateLimitError) as error:
+    with pytest.raises(litellm.RateLimitError) as error:
         await faulty.ask_by_litellm("limited")
     assert error.value.litellm_response_headers["retry-after"] == "7"
 
 
 async def test_litellm_gives_up_on_a_model_that_never_answers(faulty: Client) -> None:
     await faulty.admin("POST", "stats/reset")
-    with pytest.raises(provider.litellm.Timeout):
+    with pytest.raises(litellm.Timeout):
         await faulty.ask_by_litellm("dead", timeout_seconds=0.2)
     await faulty.until_in_flight(0)
     assert (await faulty.stats())["models"]["dead"]["abandoned"] == 1
@@ -184,7 +186,7 @@ async def test_models_are_listed(faulty: Client) -> None:
 async def test_a_wrong_key_is_refused_where_one_is_asked_for() -> None:
     async with simulated(api_key="secret", models={"atlas": {}}) as client:
         assert (await client.ask("atlas")).status_code == 401
-        with pytest.raises(provider.litellm.AuthenticationError):
+        with pytest.raises(litellm.AuthenticationError):
             await client.ask_by_litellm("atlas")
 
 

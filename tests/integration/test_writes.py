@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 
 import asyncpg
@@ -73,7 +74,7 @@ async def test_a_row_that_cannot_be_stored_takes_no_other_with_it(pool: Pool, po
     async with ResultWriter(pool, on_closed=Ears(), on_spent=Ears()).writing() as writer:
         written = await asyncio.gather(
             *(writer.record(scored(key)) for key in keys[:4]),
-            writer.record(scored(keys[4], response=poison)),
+            writer.record(replace(scored(keys[4]), outcome=Verdict(1.0, True, poison))),
             return_exceptions=True,
         )
     assert written[:4] == [True] * 4
