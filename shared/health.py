@@ -113,7 +113,9 @@ def tell_readiness(vitals: Vitals) -> tuple[int, dict[str, Any]]:
         return _problem("Not ready", told, {"process": "draining"})
     parts = {"process": OK, **_ask_from_outside(vitals)}
     if wrong := [part for part, state in parts.items() if state != OK]:
-        told = " ".join(f"{part} does not answer: {parts[part]}. {ADVICE[part]}" for part in wrong)
+        told = " ".join(
+            f"{part} does not answer: {parts[part].rstrip('.')}. {ADVICE[part]}" for part in wrong
+        )
         return _problem("Not ready", told[0].upper() + told[1:], parts)
     return 200, parts
 

@@ -12,7 +12,7 @@ from services.api.problems import NotFound, Problem
 from services.api.provider_keys import seal_provider_keys
 from services.api.schemas.rejudging import RejudgeNightsRequest, RejudgeRequest
 from services.api.submission import find_twin
-from shared.db import audit, judges, rejudging, runs, schedules
+from shared.db import audit, judges, rejudging, retention, runs, schedules
 from shared.db.judges import StoredJudge
 from shared.db.pool import Connection
 from shared.db.provider_keys import store_provider_keys
@@ -141,4 +141,10 @@ async def _store_rerun(
         twin = await find_twin(connection, idempotency_key, request_hash)
         assert twin is not None, "only its key can have been taken"
         return twin
+    # Asked now, since nobody removes answers of a run that an open run judges again.
+    if await retention.has_lost_texts(connection, new.rejudges or source.id):
+        raise NotRejudgeable(
+            f"The answers of run {source.id} were removed by their age: only their scores are left."
+            " DRIFTWARDEN_KEEP_RESPONSES_DAYS, or `driftwarden prune`, says how long they are kept."
+        )
     return await find_run(connection, stored)

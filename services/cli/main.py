@@ -11,6 +11,7 @@ from services.cli import (
     anchors,
     audit,
     backtest,
+    backup,
     baselines,
     channels,
     compare,
@@ -22,6 +23,7 @@ from services.cli import (
     models,
     processes,
     prompts,
+    prune,
     recommend,
     rejudge,
     results,
@@ -66,6 +68,8 @@ for commands in (
     stats,
     gate_comment,
     processes,
+    backup,
+    prune,
 ):
     app.add_typer(commands.commands)
 app.add_typer(incidents.commands, rich_help_panel=LOOK)

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from arq.cron import cron
 from arq.worker import Worker, func
+from redis.exceptions import RedisError
 
 from services.scheduler.channels.post import open_post
 from services.scheduler.deliver import deliver as deliver_messages
@@ -27,30 +28,42 @@ from shared.ending import end
 from shared.health import Pulse, Vitals, serve_probes
 from shared.metrics import DETECTION
 from shared.models import Catalogue
+from shared.pruning import prune
 from shared.queue import SCHEDULER_HEALTH, SCHEDULER_QUEUE, deserialize, open_redis, serialize
 from shared.settings import Settings
 
 EVERY_INTERVAL = set(range(0, 60, INTERVAL_SECONDS))
 DETECTION_SECONDS = 600  # long enough to fold years of a fleet anew
 DELIVERY_SECONDS = 600  # receivers may hang, and there may be many
+PRUNING_SECONDS = 3600  # the first time there may be years to go through; the next night goes on
 EVERY_FIVE_MINUTES = set(range(0, 60, 5))
 
 HEALTH_SECONDS = 15
 STOP_SECONDS = 5.0
+RETRY_SECONDS = 1.0  # between two attempts to reach a Redis that is away
 
 log = structlog.get_logger()
 
 
 class Watch(Worker):
-    """arq's worker, whose polls are told to those who ask whether it lives."""
+    """arq's worker, which tells that it turns, and waits for a Redis that is away instead of ending."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.pulse = Pulse()
+        self._misses_redis = False
 
-    async def heart_beat(self) -> None:
+    async def _poll_iteration(self) -> None:
         self.pulse.beat("poll")
-        await super().heart_beat()
+        try:
+            await super()._poll_iteration()
+        except (RedisError, OSError) as error:
+            if not self._misses_redis:
+                log.warning("scheduler.redis_is_away", error=repr(error))
+            self._misses_redis = True
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            self._misses_redis = False
 
 
 async def run(settings: Settings) -> None:
@@ -80,6 +93,11 @@ async def run(settings: Settings) -> None:
         async def write_weeks(ctx: dict[Any, Any]) -> None:
             await write_digests(pool, datetime.now(UTC))
 
+        async def prune_responses(ctx: dict[Any, Any]) -> None:
+            if days := settings.keep_responses_days:
+                async with pool.acquire() as connection:
+                    await prune(connection, datetime.now(UTC), days, catalogue.controls(), "retention")
+
         async def deliver(ctx: dict[Any, Any]) -> None:
             await deliver_messages(pool, post, lambda: datetime.now(UTC))
 
@@ -89,6 +107,7 @@ async def run(settings: Settings) -> None:
             cron(detect, second=EVERY_INTERVAL, timeout=DETECTION_SECONDS, run_at_startup=True),
             cron(write_weeks, name="digest", minute=EVERY_FIVE_MINUTES, second=5, timeout=60),
             cron(deliver, second=EVERY_INTERVAL, timeout=DELIVERY_SECONDS, run_at_startup=True),
+            cron(prune_responses, name="prune", hour=3, minute=40, second=0, timeout=PRUNING_SECONDS),
             cron(
                 check,
                 name="check_invariants",

@@ -45,10 +45,7 @@ async def migrate(database_url: str, folder: Path = FOLDER) -> list[str]:
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations ("
-            " name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
+        await prepare_ledger(connection)
         rows = await connection.fetch("SELECT name, checksum FROM schema_migrations")
         applied = {row["name"]: row["checksum"] for row in rows}
         migrations = read_migrations(folder)
@@ -58,12 +55,23 @@ async def migrate(database_url: str, folder: Path = FOLDER) -> list[str]:
         waiting = [migration for migration in migrations if migration.name not in applied]
         for migration in waiting:
             async with connection.transaction():
-                await connection.execute(migration.sql)
-                await connection.execute(
-                    "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
-                    migration.name,
-                    migration.checksum,
-                )
+                await apply_migration(connection, migration)
         return [migration.name for migration in waiting]
     finally:
         await connection.close()
+
+
+async def prepare_ledger(connection: asyncpg.Connection) -> None:
+    """Have the table that tells which migrations ran."""
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations ("
+        " name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+
+
+async def apply_migration(connection: asyncpg.Connection, migration: Migration) -> None:
+    """Run one migration and note that it ran; the caller holds the transaction."""
+    await connection.execute(migration.sql)
+    await connection.execute(
+        "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+    )

@@ -55,6 +55,7 @@ class Result:
     question_id: int
     refused: bool | None
     format_failed: bool | None
+    response_removed_at: datetime | None
 
     @property
     def place(self) -> Place:
@@ -208,5 +209,5 @@ _COLUMNS = """
     model, question, category, repeat, state, score, passed, reason, response, input, target, scorer,
     finish_reason, served_model, system_fingerprint, request_id, latency_seconds, input_tokens,
     output_tokens, cost_usd, judge_cost_usd, error_kind, error_detail, attempts, judge_attempts,
-    answered_at, closed_at, question_id, refused, format_failed
+    answered_at, closed_at, question_id, refused, format_failed, response_removed_at
 """

@@ -1,5 +1,8 @@
 """/healthz and /readyz of worker and scheduler: they tell the truth, and what to do about it."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -11,13 +14,14 @@ import httpx
 import pytest
 from asyncpg import Pool
 
+from services.standalone.instance import reserve_port
 from services.worker.claim import ClaimingWorker
 from shared.db.pool import open_pool
 from shared.domain.runs import RunId
 from shared.health import STUCK_SECONDS, Pulse, Vitals, serve_probes
 from shared.queue import enqueue_pairs, open_redis
 from shared.settings import Settings
-from tests.integration.fleet import Floor, Valkey, pairs_of, serve_valkey, until, worker_for, working
+from tests.integration.fleet import ROOT, Floor, Valkey, pairs_of, serve_valkey, until, worker_for, working
 
 
 @pytest.fixture
@@ -108,6 +112,33 @@ async def test_a_worker_that_drains_is_not_ready_and_lives(database_url: str, re
             assert (status, told["process"]) == (503, "draining")
             assert (await process.ask("/healthz"))[0] == 200
             process.floor.gate.set()
+
+
+async def test_a_scheduler_waits_for_a_redis_that_is_away(database_url: str, own_valkey: Valkey) -> None:
+    with reserve_port("127.0.0.1", 0, required=True) as port:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.cli", "scheduler", cwd=ROOT, stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "DATABASE_URL": database_url, "REDIS_URL": own_valkey.url,
+                 "DRIFTWARDEN_METRICS_PORT": str(port)},
+        )  # fmt: skip
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+
+            async def answers(status: int) -> bool:
+                try:
+                    return (await client.get("/readyz")).status_code == status
+                except httpx.HTTPError:
+                    return False
+
+            await until(lambda: answers(200))
+            await own_valkey.stop()
+            await until(lambda: answers(503))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(process.wait(), 4)  # by now arq's own worker would have ended
+            await own_valkey.start()
+            await until(lambda: answers(200))
+        process.terminate()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
 
 
 async def test_a_loop_without_progress_is_not_alive(database_url: str, redis_url: str) -> None:

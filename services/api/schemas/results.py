@@ -46,6 +46,9 @@ class Result(BaseModel):
     format_failed: bool | None = Field(
         description="Whether it failed by its form; null where the scorers ask for none."
     )
+    response_removed_at: datetime | None = Field(
+        description="When the answer, and what a judge said of it, were removed by their age; else null."
+    )
 
 
 class ResultPage(Page[Result]):

@@ -64,6 +64,7 @@ class AnswerRow:
     input: Passage
     target: Passage
     answer: Passage | None
+    removed: str | None
     reason: str
     reason_line: str
     scored_by: str
@@ -202,6 +203,8 @@ def _describe(run: Run, outcome: ResultOutcome, result: Result) -> AnswerRow:
     reason = result.reason or ""
     if outcome is ResultOutcome.UNSCORED:
         reason = f"{_tell_reason(result.error_kind)} {result.error_detail or ''}".strip()
+    elif result.response_removed_at and not reason:
+        reason = "What the judge said was removed with the answer."
     elif outcome is ResultOutcome.OPEN:
         answered = result.state == PairState.ANSWERED
         reason = "Answered; the judge is asked." if answered else "Not answered yet."
@@ -217,6 +220,7 @@ def _describe(run: Run, outcome: ResultOutcome, result: Result) -> AnswerRow:
         input=fold(result.input),
         target=fold(result.target),
         answer=fold(result.response) if result.response is not None else None,
+        removed=numbers.night(result.response_removed_at.date()) if result.response_removed_at else None,
         reason=reason,
         reason_line=_line(reason),
         scored_by=_name_scorer(run, result),
