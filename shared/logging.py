@@ -1,13 +1,18 @@
 """One log for everything: structlog, with arq's and uvicorn's records in the same form."""
 
 import logging
+import re
 import sys
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.redaction import redact
 from shared.settings import Settings
+
+# What ends a line, moves the cursor, or reorders what stands beside it.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def configure_logging(settings: Settings, process: str) -> None:
@@ -27,7 +32,10 @@ def configure_logging(settings: Settings, process: str) -> None:
     render: list[Processor]
     if as_text:
         # Tracebacks without local variables, among which are keys.
-        render = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        render = [
+            _keep_to_one_line,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
     else:
         render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
@@ -50,6 +58,17 @@ def configure_logging(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for chatty in ("arq.worker", "httpx", "httpcore", "LiteLLM", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
+
+
+def _keep_to_one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Show control characters as escapes, so that no text looks like a line; JSON does so by itself."""
+    return {_escape(name): _escape(value) for name, value in event.items()}
+
+
+def _escape(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], value)
 
 
 def _redact_line(_: WrappedLogger, __: str, line: EventDict | str) -> str:

@@ -10,6 +10,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.questions.suites import Json
 
 SECONDS = "a number of seconds above 0"
+LONGEST_TOLD = 60
 PRICE = "US dollars for one token, such as 0.000002"
 
 
@@ -88,7 +89,8 @@ class Section:
         if value is None:
             return None
         try:
-            number = Decimal("" if isinstance(value, bool) else str(value))  # YAML reads 1e-6 as text
+            # YAML reads 1e-6 as text.
+            number = Decimal(str(value) if type(value) in (str, int, float) else "")
         except InvalidOperation:
             raise self._refusal(key, value, form) from None
         if not number.is_finite() or number < 0:
@@ -96,7 +98,11 @@ class Section:
         return number
 
     def _refusal(self, key: str, value: Json, form: str) -> InvalidInput:
-        return InvalidInput(self.at(key), f"{value!r} is not {form}.")
+        # A few aliases make a list that takes gigabytes to write.
+        told = (
+            "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else repr(value)
+        )
+        return InvalidInput(self.at(key), f"{told[:LONGEST_TOLD]} is not {form}.")
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -112,8 +118,11 @@ _PlainLoader.yaml_implicit_resolvers = {
 def read_model_file(path: Path) -> Section:
     """The file's top level; InvalidInput if it cannot be read or is not YAML."""
     try:
-        return Section(path, "", yaml.load(path.read_bytes(), _PlainLoader))
+        written = yaml.load(path.read_bytes(), _PlainLoader)  # nosec B506  # a SafeLoader
     except OSError as error:
         raise InvalidInput(str(path), f"it cannot be read: {error.strerror}.") from None
     except yaml.YAMLError as error:
         raise InvalidInput(str(path), f"it is not YAML: {' '.join(str(error).split())}.") from None
+    except (ValueError, RecursionError):
+        raise InvalidInput(str(path), "it holds a number or a nesting too large to read.") from None
+    return Section(path, "", written)

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,6 +12,9 @@ from shared.addresses import Network, read_networks
 
 def _read_networks(written: object) -> object:
     return read_networks(written) if isinstance(written, str) else written
+
+
+Transport: TypeAlias = Literal["auto", "litellm"]
 
 
 class Settings(BaseSettings):
@@ -48,6 +51,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(60.0, gt=0)
     outage_patience_seconds: float = Field(120.0, gt=0)
     drain_seconds: float = Field(30.0, ge=0)
+    transport: Transport = "auto"
     max_open_pairs: int = Field(2_000_000, ge=1)
     max_output_tokens: int = Field(2048, ge=1)
     database_connections: int = Field(8, ge=2)

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -20,7 +21,8 @@ from shared.domain.runs import RunId
 
 STALLED_SECONDS = 60.0
 COLUMNS = tuple(field.name for field in fields(Result) if field.name != "question_id")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Behind space and in full width, too: which of it is a formula differs between spreadsheets.
+FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@＝＋－＠]|[\t\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def _as_cell(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+            return f"'{value}" if FORMULA.match(value) else value
         case Decimal():
             return f"{value:f}"
         case datetime():

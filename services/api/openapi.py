@@ -117,12 +117,13 @@ def serve_docs(api: FastAPI) -> None:
     assert package is not None, "a dependency of this product"
     assert package.origin is not None
     api.mount(ASSETS, StaticFiles(directory=Path(package.origin).parent / "static"))
+    title = api.title  # FastAPI keeps `docs` for good, which must not keep the application
 
     @api.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         page = get_swagger_ui_html(
             openapi_url=SCHEMA.removeprefix("/"),
-            title=api.title,
+            title=title,
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js".removeprefix("/"),
             swagger_css_url=f"{ASSETS}/swagger-ui.css".removeprefix("/"),
             swagger_favicon_url=f"{ASSETS}/favicon.png".removeprefix("/"),

@@ -53,7 +53,9 @@ class Reception:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers.update(state.get("rate_limit", {}))
-                protect(headers, scope["path"], behind_tls=self._behind_tls)
+                # A proxy that uvicorn trusts tells so (FORWARDED_ALLOW_IPS; this machine by default).
+                is_https = self._behind_tls or scope["scheme"] == "https"
+                protect(headers, scope["path"], behind_tls=is_https)
                 HTTP_DURATION.labels(_method(scope), _route(scope), status).observe(
                     time.perf_counter() - started
                 )

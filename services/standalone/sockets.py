@@ -26,5 +26,5 @@ def private_socket_folder(home: Path) -> Iterator[Path]:
         preferred.chmod(0o700)
         yield preferred
     else:
-        with tempfile.TemporaryDirectory(prefix="driftwarden-", dir="/tmp") as substitute:
+        with tempfile.TemporaryDirectory(prefix="driftwarden-", dir="/tmp") as substitute:  # nosec B108  # its own, 0700
             yield Path(substitute)

@@ -21,6 +21,7 @@ from services.worker.evaluate import evaluate_pair as evaluate
 from services.worker.finalize import finalize_and_tell
 from services.worker.finalize import finalize_run as finalize
 from services.worker.giving_up import give_model_up
+from services.worker.openai_route import use_transport
 from services.worker.pace import Allowance, Pace
 from services.worker.plan import plan_run as plan
 from services.worker.probe import probe_identity as probe
@@ -96,6 +97,7 @@ async def _retrying() -> AsyncIterator[None]:
 async def open_worker(settings: Settings, *, burst: bool = False) -> AsyncIterator[ClaimingWorker]:
     """Open all that a worker needs, close it in reverse. In burst mode it ends when no job is left."""
     catalogue = Catalogue.load(settings.models_file, os.environ)
+    use_transport(settings.transport)
     _expect_calls(catalogue)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings))

@@ -1,11 +1,10 @@
 """The short way to OpenAI-compatible endpoints: blueprints of LiteLLM's requests, sent over one session.
 
 It takes a twentieth of LiteLLM's CPU. Whatever comes back that isn't a plain answer, LiteLLM reads; whatever
-has no blueprint, LiteLLM asks. DRIFTWARDEN_TRANSPORT=litellm leaves all of it to LiteLLM.
+has no blueprint, LiteLLM asks.
 """
 
 import asyncio
-import os
 import ssl
 import time
 import urllib.request
@@ -25,12 +24,12 @@ from services.worker.blueprints import Blueprint, Notes, draw, note_request, rea
 from services.worker.litellm_call import Arguments, Messages, call_litellm
 from services.worker.replies import Reply, read_model_response, read_plain
 from shared.domain.runs import Answer
+from shared.settings import Transport
 
 MOST_BLUEPRINTS = 512
 MOST_BYTES = 32 * 2**20
-SENT_ANEW = frozenset(
-    {301, 302, 303, 307, 308, 422}
-)  # LiteLLM follows, or leaves out what was not understood
+# LiteLLM follows, or leaves out what was not understood.
+SENT_ANEW = frozenset({301, 302, 303, 307, 308, 422})
 OUR_CLOCK_ONLY = ClientTimeout(total=None)
 # What only shapes the request. A parameter beyond them could change what LiteLLM does with the reply.
 SHAPING = frozenset(
@@ -101,7 +100,7 @@ class OpenAIRoute:
     async def ask_litellm(self, messages: Messages, arguments: Arguments, timeout_seconds: float) -> Answer:
         """Notes what is sent if that may become a blueprint. Raises LiteLLM's exceptions."""
         # One client of LiteLLM serves all models at one address, so each of them gets the session that notes.
-        is_compatible = not _is_left_to_litellm() and _may_be_compatible(arguments)
+        is_compatible = _transport == "auto" and _may_be_compatible(arguments)
         connection = {"shared_session": self._noting_session} if is_compatible else {}
         started = time.perf_counter()
         with taking_notes(messages) as notes:
@@ -130,6 +129,7 @@ class ReplyTooLong(Exception):
         super().__init__(f"The provider's reply is longer than {MOST_BYTES // 2**20} MB.")
 
 
+_transport: Transport = "auto"
 _opened: tuple[asyncio.AbstractEventLoop, AsyncGenerator[OpenAIRoute, None], OpenAIRoute] | None = None
 
 
@@ -164,7 +164,7 @@ async def _open() -> AsyncGenerator[OpenAIRoute, None]:
 
 def _key(messages: Messages, arguments: Arguments, timeout_seconds: float) -> bytes | None:
     """What one blueprint is good for; None if LiteLLM has more to do than to write and read."""
-    if _is_left_to_litellm() or not arguments.keys() <= SHAPING:
+    if _transport == "litellm" or not arguments.keys() <= SHAPING:
         return None
     if not all(message.keys() == {"role", "content"} and message["content"] for message in messages):
         return None
@@ -174,8 +174,10 @@ def _key(messages: Messages, arguments: Arguments, timeout_seconds: float) -> by
         return None
 
 
-def _is_left_to_litellm() -> bool:
-    return os.environ.get("DRIFTWARDEN_TRANSPORT") == "litellm"
+def use_transport(transport: Transport) -> None:
+    """Whether blueprints are used at all in this process: the setting DRIFTWARDEN_TRANSPORT."""
+    global _transport
+    _transport = transport
 
 
 def _may_be_compatible(arguments: Arguments) -> bool:

@@ -124,7 +124,8 @@ async def list_active_channels(connection: Connection) -> list[Channel]:
 
 async def change_channel(connection: Connection, channel_id: int, changes: Mapping[str, Any]) -> None:
     """Change columns of a channel by name."""
-    assert changes.keys() <= _CHANGEABLE, changes.keys()
+    if not changes.keys() <= _CHANGEABLE:
+        raise ValueError(f"not a column that changes: {changes.keys() - _CHANGEABLE}")
     columns = list(changes)
     assignments = "".join(f"{column} = ${place}, " for place, column in enumerate(columns, start=2))
     await connection.execute(

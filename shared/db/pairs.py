@@ -11,6 +11,8 @@ from shared.domain.errors import ErrorKind
 from shared.domain.questions.suites import Question, Scorer
 from shared.domain.runs import Answer, PairKey, PairState, RunId
 
+PLAN_SECONDS = 600.0  # a million rows take longer than other statements may
+
 
 @dataclass(frozen=True, slots=True)
 class PairStep:
@@ -72,6 +74,7 @@ async def plan_pairs(
         models,
         questions,
         repeats,
+        timeout=PLAN_SECONDS,
     )
     return len(models) * len(questions) * repeats
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.db.pairs import PLAN_SECONDS
 from shared.db.pool import Connection
 from shared.domain.errors import ErrorKind
 from shared.domain.questions.suites import Scorer
@@ -50,6 +51,7 @@ async def copy_pairs(connection: Connection, run_id: RunId, source: RunId) -> in
         source,
         judged,
         UNMEASURABLE,
+        timeout=PLAN_SECONDS,
     )
     return int(await connection.fetchval("SELECT count(*) FROM pairs WHERE run_id = $1", run_id))
 

@@ -13,6 +13,9 @@ from shared.domain.import_rows import REQUIRED_FIELDS, ImportedPair, ImportedQue
 from shared.domain.questions.suites import Json, fingerprint
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_ROW = 5_000_000
+"""In bytes: a JSON text of lists in lists becomes twenty times as large when it is read."""
+MOST_ROWS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,12 @@ def parse_results(filename: str, content: bytes) -> list[ImportedRun]:
     Nothing is repaired or skipped: InvalidInput names file, line and field of the first row that is wrong.
     """
     runs: dict[tuple[str, ...], list[ImportedRow]] = {}
+    rows = 0
     for line, raw in enumerate(BytesIO(content.removeprefix(BYTE_ORDER_MARK)), start=1):
         if raw.strip():
+            rows += 1
             with _on_line(filename, line):
+                _refuse_endless(rows, len(raw))
                 row = read_row(line, raw)
             key = (row.run_id,) if row.run_id else (row.suite, row.run_at.isoformat())
             runs.setdefault(key, []).append(row)
@@ -73,6 +79,15 @@ def _assemble(filename: str, rows: Sequence[ImportedRow]) -> ImportedRun:
         questions=tuple(question for _, (question, _) in sorted(questions.items())),
         pairs=tuple(row.pair for _, row in sorted(pairs.items())),
     )
+
+
+def _refuse_endless(rows: int, size: int) -> None:
+    if size > LONGEST_ROW:
+        problem = f"it is longer than {LONGEST_ROW // 10**6} MB."
+        raise InvalidInput("row", problem, "Write one answer a line, and shorten it.")
+    if rows > MOST_ROWS:
+        problem = f"the file has more than {MOST_ROWS:,} rows."
+        raise InvalidInput("row", problem, "Import it in parts; the rows of one run belong into one part.")
 
 
 def _merge(known: ImportedQuestion, told: ImportedQuestion, since: int) -> ImportedQuestion:

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ COMPOSITION: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_
 SERVICES: dict[str, dict[str, Any]] = COMPOSITION["services"]
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("driftwarden:")}
 GIVEN = {"POSTGRES_PASSWORD": "of-the-test", "DRIFTWARDEN_SECRET_KEY": "of-the-test"}
+# Run in a place of its own where the tree is mounted again, for reading alone: what Compose's read_only does.
+READ_ONLY = (
+    *("unshare", "--user", "--map-root-user", "--mount", "sh", "-c"),
+    'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"',
+    str(ROOT),
+)
 SUITE = "id,category,input,expected_output,scorer\nq1,math,What is 6 x 7?,42,equals\n"
 
 
@@ -53,6 +59,9 @@ def test_our_processes_may_do_little() -> None:
         service = SERVICES[name]
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["tmpfs"] == ["/tmp"], name
+        assert all(volume.endswith(":ro") for volume in service["volumes"]), name
     image = (ROOT / "deploy/Dockerfile").read_text()
     user = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
     assert user, "the image names a numeric user"
@@ -79,6 +88,28 @@ def test_the_image_installs_what_was_tested() -> None:
     assert image <= tested
 
 
+async def may_mount() -> bool:
+    """Whether this machine lets us have mounts of our own."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *READ_ONLY, "true", stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        return False
+    return await process.wait() == 0
+
+
+async def test_the_tree_that_the_composition_is_tested_in_takes_no_file() -> None:
+    if not await may_mount():
+        pytest.skip("this machine lets nobody mount: the composition runs in a tree that can be written to")
+    process = await asyncio.create_subprocess_exec(
+        *READ_ONLY, "touch", "written", stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert b"Read-only" in said
+    assert not (ROOT / "written").exists()
+
+
 async def test_the_composition_works(postgres_url: str, redis_url: str, tmp_path: Path) -> None:
     """Migrated, healthy by its own healthchecks, a run goes through; told to stop, everything ends well."""
     database = f"compose_{uuid4().hex}"
@@ -88,7 +119,8 @@ async def test_the_composition_works(postgres_url: str, redis_url: str, tmp_path
         async with AsyncExitStack() as stack:
             ports = {name: stack.enter_context(reserve_port("127.0.0.1", 0, required=True))
                      for name in ("api", "worker", "scheduler", "control")}  # fmt: skip
-            here = Here(in_database(postgres_url, database), redis_url, ports, tmp_path)
+            prefix = READ_ONLY if await may_mount() else ()
+            here = Here(in_database(postgres_url, database), redis_url, ports, tmp_path / "none", prefix)
             await here.run_once("migrate", "migrate")
             key = (
                 await here.run_once("migrate", "keys", "create", "me", "--scope", "admin", "--direct")
@@ -128,8 +160,16 @@ async def measure_control(url: str, key: str) -> None:
 class Here:
     """The composition's services on this machine. `ports`: what each one listens on, instead of its own."""
 
-    def __init__(self, database_url: str, redis_url: str, ports: Mapping[str, int], folder: Path) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        redis_url: str,
+        ports: Mapping[str, int],
+        folder: Path,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self._folder = folder
+        self._prefix = prefix
         self._services = fill_in(SERVICES, GIVEN)
         self._ports = ports
         self._addresses = {
@@ -175,9 +215,9 @@ class Here:
         environment = {
             key: str(ROOT / source) if value == inside else value for key, value in environment.items()
         }
-        mine = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        mine = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ} | {"HOME": "/nowhere"}
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.cli", *command,
+            *self._prefix, sys.executable, "-m", "services.cli", *command,
             cwd=ROOT, env={**mine, **environment, "DRIFTWARDEN_DATA": str(self._folder),
                            "DRIFTWARDEN_PORT": str(self._ports["api"])}, **options,
         )  # fmt: skip

@@ -1,6 +1,5 @@
 """How a provider's answers and refusals are sorted, on both routes and over real HTTP."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from services.simulator.config import SimulatorConfig
 from services.simulator.serving import serve
+from services.worker import openai_route
 from services.worker.openai_route import route
 from services.worker.provider import Permanent, Transient, complete
 from shared.domain.errors import ErrorKind
@@ -33,12 +33,12 @@ async def api_base() -> AsyncIterator[str]:
 
 @pytest.fixture(params=["by LiteLLM", "by a copy"], autouse=True)
 def choose_route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DRIFTWARDEN_TRANSPORT", "litellm" if request.param == "by LiteLLM" else "auto")
+    monkeypatch.setattr(openai_route, "_transport", "litellm" if request.param == "by LiteLLM" else "auto")
 
 
 async def ask(api_base: str, model: str, timeout_seconds: float = 10.0, **arguments: Any) -> Any:
     messages = [{"role": "user", "content": QUESTION.input}]
-    transport = os.environ["DRIFTWARDEN_TRANSPORT"]
+    transport = openai_route._transport
     # LiteLLM keeps its clients by key: with one key, what one route has opened would serve the other.
     key = f"sk-{transport}"
     arguments = {"model": f"openai/{model}", "api_base": api_base, "api_key": key, **arguments}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.worker import openai_route
 from services.worker.openai_route import MOST_BYTES, route
 from services.worker.provider import Permanent, Transient, complete
 from shared.domain.errors import ErrorKind
@@ -193,7 +194,7 @@ async def test_each_reply_means_the_same_on_both_routes(
     provider.script = REPLIES[name]
 
     copied = await outcome(arguments, timeout_seconds)
-    monkeypatch.setenv("DRIFTWARDEN_TRANSPORT", "litellm")
+    monkeypatch.setattr(openai_route, "_transport", "litellm")
     assert copied == await outcome(arguments, timeout_seconds)
 
 
@@ -207,7 +208,7 @@ async def test_a_server_that_is_gone_means_the_same_on_both_routes(
     provider.server.close()
 
     copied = await outcome(arguments, 20.0)
-    monkeypatch.setenv("DRIFTWARDEN_TRANSPORT", "litellm")
+    monkeypatch.setattr(openai_route, "_transport", "litellm")
     assert copied == await outcome(arguments, 20.0) == (Transient, ErrorKind.UNAVAILABLE, None)
 
 
@@ -222,7 +223,7 @@ async def asked_twice(
     is_copied = await learn(provider, arguments, 20.0)
     for _ in range(2):
         seen.append((await outcome(arguments, 20.0), provider.requests[-1]))
-        monkeypatch.setenv("DRIFTWARDEN_TRANSPORT", "litellm")
+        monkeypatch.setattr(openai_route, "_transport", "litellm")
     for _, request in seen:
         for name in OWN_OF_THE_CONNECTION & request.headers.keys():
             del request.headers[name]
@@ -342,7 +343,7 @@ async def test_a_redirection_is_followed_as_litellm_does(
 
     provider.script = move
     copied = await outcome(arguments, 20.0)
-    monkeypatch.setenv("DRIFTWARDEN_TRANSPORT", "litellm")
+    monkeypatch.setattr(openai_route, "_transport", "litellm")
     assert copied == await outcome(arguments, 20.0)
     assert isinstance(copied, Answer)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
@@ -41,7 +41,7 @@ class Post:
     session: aiohttp.ClientSession
     vault: Vault | None
     mail_server: MailServer | None
-    slack_url: str | None
+    slack_url: str | None = field(repr=False)
     public_url: str
 
     async def send(self, parcel: Parcel, notice: Notice, now: datetime) -> Outcome:

@@ -64,6 +64,8 @@ _BOUNDARY = rf"(?=\[\[\s*(?:end\s+of\s+)?(?:{'|'.join(_BLOCKS)}))"
 _LOOK_ALIKE = re.compile(_BOUNDARY, re.IGNORECASE)
 _ESCAPED_LOOK_ALIKE = re.compile(rf"\\{_BOUNDARY}", re.IGNORECASE)
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+# What the rest of a JSON object looks like that a quotation has cut in two.
+_REMAINDER = re.compile(r"""["'“”]\s*+\}|["'“”](?:reason|score|pass)["'“”]\s*+:""")
 _LONGEST_REPLY = 100_000
 _LONGEST_REASON = 2_000
 _MOST_UNREADABLE = 10
@@ -132,7 +134,8 @@ def parse_verdict(reply: str) -> Outcome:
 
     Code fences, prose around it, LaTeX backslashes and trailing commas do no harm. JUDGE_OFF_SCALE if the
     score is outside [0, 1]. JUDGE_UNPARSABLE, never a score, if a field is missing or of another type, or if
-    some object cannot be read and the reply does not end with a verdict: it could be part of a quotation.
+    the verdict could be part of a quotation: some object cannot be read and the reply does not end with a
+    verdict, or what follows it is the rest of an object around it.
     """
     if len(reply) > _LONGEST_REPLY:
         return _unparsable(f"the reply has {len(reply):,} characters")
@@ -150,7 +153,20 @@ def parse_verdict(reply: str) -> Outcome:
             break
     if unreadable and rest.strip(" \t\r\n`"):
         return _unparsable("the reply holds JSON that cannot be read")
+    if isinstance(verdict, Verdict) and _is_remainder(rest):
+        return _unparsable("the verdict stands within other JSON")
     return verdict
+
+
+def _is_remainder(rest: str) -> bool:
+    if _REMAINDER.search(rest):
+        return True
+    depth = 0
+    for brace in re.findall(r"[{}]", rest):
+        depth += 1 if brace == "{" else -1
+        if depth < 0:
+            return True
+    return False
 
 
 def _verdict(members: Mapping[str, Json]) -> Outcome:

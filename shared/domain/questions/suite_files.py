@@ -13,6 +13,8 @@ from shared.domain.questions.suite_rows import TARGET_ALIASES, BadLine, assemble
 from shared.domain.questions.suites import DEFAULT_SCORER, Json, Question, Scorer, SuiteContent
 
 MOST_BYTES = 20_000_000
+LONGEST_LINE = 2_000_000
+"""In characters: a JSON text of lists in lists becomes thirty times as large when it is read."""
 
 _CSV_COLUMNS = ("id", "category", "input", "expected_output", "scorer", "scorer_options", "cluster")
 _JSONL_FIELDS = ("id", "input", *TARGET_ALIASES, "category", "cluster", "scorer", "metadata")
@@ -53,7 +55,20 @@ def _decoded(content: bytes) -> str:
     except UnicodeDecodeError as problem:
         line = content.count(b"\n", 0, problem.start) + 1
         raise BadLine(line, "encoding", "it is not UTF-8.", "Save it as UTF-8.") from problem
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    _refuse_long_lines(text)
+    return text
+
+
+def _refuse_long_lines(text: str) -> None:
+    begins = 0
+    while len(text) - begins > LONGEST_LINE:
+        ends = text.rfind("\n", begins, begins + LONGEST_LINE + 1)
+        if ends < 0:
+            line = text.count("\n", 0, begins) + 1
+            problem = f"it is longer than {LONGEST_LINE:,} characters."
+            raise BadLine(line, "line", problem, "Shorten it, or write it as several rows.")
+        begins = ends + 1
 
 
 def _read_csv(text: str) -> SuiteContent:

@@ -12,6 +12,10 @@ from shared.domain.questions.suites import DEFAULT_CATEGORY, Json, Question, Sco
 TARGET_ALIASES = ("target", "expected_output", "expected", "ideal")
 """What files call the reference answer."""
 
+MOST_QUESTIONS = 100_000
+"""As many as one suite may have: reading a file takes memory in proportion to its rows."""
+MOST_BAD_ROWS = 1_000
+
 _LONGEST_NAME = 200
 _LARGEST_NUMBER = 2**63 - 1
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -46,7 +50,10 @@ def on_line(line: int) -> Iterator[None]:
 
 
 def assemble(rows: Iterable[tuple[int, _Row]], read: Callable[[_Row], Question]) -> SuiteContent:
-    """All rows as a suite, or BadLine for the first bad one, saying how many more are bad."""
+    """All rows as a suite, or BadLine for the first bad one, saying how many more are bad.
+
+    After MOST_BAD_ROWS of them nothing more is read.
+    """
     questions: list[Question] = []
     lines: dict[str, int] = {}
     problems: list[BadLine] = []
@@ -55,13 +62,17 @@ def assemble(rows: Iterable[tuple[int, _Row]], read: Callable[[_Row], Question])
             with on_line(line):
                 question = read(row)
                 _refuse_second(question.id, lines)
+                _refuse_endless(questions)
             questions.append(question)
             lines[question.id] = line
         except BadLine as problem:
             problems.append(problem)
+            if len(problems) >= MOST_BAD_ROWS:
+                break
     if problems:
         first, more = problems[0], len(problems) - 1
-        count = f" ({more} more {'row is' if more == 1 else 'rows are'} bad.)" if more else ""
+        least = "at least " if len(problems) >= MOST_BAD_ROWS else ""
+        count = f" ({least}{more} more {'row is' if more == 1 else 'rows are'} bad.)" if more else ""
         raise BadLine(first.line, first.field, first.problem, first.remedy + count, problems)
     return SuiteContent(tuple(questions))
 
@@ -118,6 +129,12 @@ def _refuse_second(question_id: str, lines: Mapping[str, int]) -> None:
     if question_id in lines:
         problem = f"{question_id!r} is already the id of line {lines[question_id]}."
         raise InvalidInput("id", problem, "Give every question its own id.")
+
+
+def _refuse_endless(questions: Sequence[Question]) -> None:
+    if len(questions) >= MOST_QUESTIONS:
+        problem = f"the file has more than {MOST_QUESTIONS:,} questions."
+        raise InvalidInput("suite", problem, "Split it into several suites.")
 
 
 def _refuse_unstorable(field: str, value: Json) -> None:

@@ -11,6 +11,7 @@ from shared.domain.questions.suite_rows import BadLine
 
 _MOST_CHARACTERS = 5_000_000
 _DEEPEST = 20
+_MOST_NODES = 300_000  # each takes about a kilobyte
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -100,12 +101,13 @@ def _is_null(node: Node) -> bool:
 
 
 def _refuse_tricks(text: str) -> None:
-    depth = documents = 0
+    depth = documents = nodes = 0
     events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
     for event in events:
         line = event.start_mark.line + 1
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise BadLine(
                 line, "yaml", "anchors (&) and aliases (*) are not supported.", "Write the text out."
@@ -115,6 +117,10 @@ def _refuse_tricks(text: str) -> None:
         if depth > _DEEPEST:
             raise BadLine(
                 line, "yaml", f"it is nested more than {_DEEPEST} levels deep.", "Write it flatter."
+            )
+        if nodes > _MOST_NODES:
+            raise BadLine(
+                line, "yaml", f"it holds more than {_MOST_NODES:,} values.", "Split it, or write it as JSONL."
             )
         if documents > 1:
             raise BadLine(line, "yaml", "it holds several documents.", "Put each into a file of its own.")
