@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -91,6 +92,16 @@ def deserialize(body: bytes) -> dict[str, Any]:
     return job
 
 
+class _Line:
+    """What every connection does besides: tell that it broke as redis-py does, and not as uvloop does."""
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        try:
+            await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
+        except RuntimeError as error:  # "the handler is closed": reset while nobody was looking
+            raise ConnectionError(str(error)) from error
+
+
 @asynccontextmanager
 async def open_redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     """Open a bounded pool of connections; who finds all of them busy waits.
@@ -105,6 +116,7 @@ async def open_redis(redis_url: str) -> AsyncIterator[ArqRedis]:
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=3),
         retry_on_error=[ConnectionError, TimeoutError],
     )
+    pool.connection_class = type("Line", (_Line, pool.connection_class), {})
     redis = ArqRedis(
         pool,
         job_serializer=serialize,
@@ -157,8 +169,15 @@ async def enqueue_pairs(
 
 async def enqueue_run_job(redis: ArqRedis, name: str, run_id: RunId, **terms: Any) -> bool:
     """Enqueue a control job for a run; False when the same one is queued or running already, on any terms."""
+    # By Redis' clock, by which jobs are claimed: ours may be ahead, and the job would wait until then.
+    seconds, microseconds = await redis.time()
     job = await redis.enqueue_job(
-        name, str(run_id), _job_id=f"{name}:{run_id}", _queue_name=CONTROL_QUEUE, **terms
+        name,
+        str(run_id),
+        _job_id=f"{name}:{run_id}",
+        _queue_name=CONTROL_QUEUE,
+        _defer_until=datetime.fromtimestamp(seconds + microseconds / 1e6, UTC),
+        **terms,
     )
     await redis.sadd(LIVE_QUEUES, CONTROL_QUEUE)  # type: ignore[misc]  # typed for both of redis-py's clients
     return job is not None

@@ -40,18 +40,23 @@ EVERY_FIVE_MINUTES = set(range(0, 60, 5))
 
 HEALTH_SECONDS = 15
 STOP_SECONDS = 5.0
+JUMP_SECONDS = 5.0
 RETRY_SECONDS = 1.0  # between two attempts to reach a Redis that is away
 
 log = structlog.get_logger()
 
 
 class Watch(Worker):
-    """arq's worker, which tells that it turns, and waits for a Redis that is away instead of ending."""
+    """arq's worker, which tells that it turns, and waits for a Redis that is away instead of ending.
+
+    When the clock is set, it plans every turn anew: else an hour back is an hour without any of them.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.pulse = Pulse()
         self._misses_redis = False
+        self._clock_began_at = _clock_began_at()
 
     async def _poll_iteration(self) -> None:
         self.pulse.beat("poll")
@@ -64,6 +69,21 @@ class Watch(Worker):
             await asyncio.sleep(RETRY_SECONDS)
         else:
             self._misses_redis = False
+
+    async def heart_beat(self) -> None:
+        began_at = _clock_began_at()
+        if abs(began_at - self._clock_began_at) > JUMP_SECONDS:
+            log.warning("scheduler.clock_was_set", seconds=round(began_at - self._clock_began_at))
+            self._clock_began_at = began_at
+            self._last_health_check = 0
+            for turn in self.cron_jobs:
+                turn.next_run = None
+        await super().heart_beat()
+
+
+def _clock_began_at() -> float:
+    """The wall-clock time at which the monotonic clock began: it changes only when the clock is set."""
+    return time.time() - time.monotonic()
 
 
 async def run(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from uuid import uuid4
 import structlog
 from arq.connections import ArqRedis
 from arq.typing import StartupShutdown, WorkerCoroutine
+from arq.utils import timestamp_ms
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
@@ -315,8 +316,9 @@ class ClaimingWorker(Worker):
         keep_in_progress: float | None,
     ) -> None:
         claim = _RUNS_HERE.get()
-        due = str(claim.score + incr_score) if incr_score else "again"
-        await self._give_up(claim, "done" if finish else due)
+        # arq adds up a time by this machine's clock; Redis is told how long it is until then.
+        wait = str(max(0, claim.score + incr_score - timestamp_ms())) if incr_score else "again"
+        await self._give_up(claim, "done" if finish else wait)
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
         await self._give_up(_RUNS_HERE.get(), "done")

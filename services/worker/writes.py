@@ -18,7 +18,8 @@ from shared.domain.runs import PairKey, RunId
 BATCH_ROWS = 50
 BATCH_SECONDS = 0.02
 
-DatabaseErrors = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# A connection that breaks at the wrong moment shows as asyncpg's InternalClientError.
+DatabaseErrors = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 RunEvent: TypeAlias = Callable[[RunId], Awaitable[object]]
 Waiting: TypeAlias = tuple[PairStep, asyncio.Future[bool]]
 
