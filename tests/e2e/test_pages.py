@@ -1,6 +1,6 @@
 """Every page in a real browser: light, dark and narrow, by axe's rules, with nothing in the console.
 
-Screenshots go to the folder DRIFTWARDEN_SCREENSHOTS, else to one of pytest's.
+Screenshots go to the folder DRIFTWARDEN_SCREENSHOTS, if there is one.
 """
 
 import os
@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Error, Page, async_playwright
 from services.worker.finalize import finalize_run
 from shared.db import pairs
 from shared.domain.runs import RunId
-from shared.settings import Settings
+from tests.databases import Databases
 from tests.factories import make_suite, plan_run
 from tests.integration.anchoring import store_anchors
 from tests.integration.browsing import FALLEN, SOUND, live_through
@@ -28,6 +28,8 @@ from tests.integration.serving import Api, make_settings, serve_api
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 PATIENCE_MS = 120_000  # Plotly is 5 MB of script, and the machine may be busy
 LOOKS = {"light": ("light", 1440), "dark": ("dark", 1440), "narrow": ("light", 390), "middle": ("dark", 768)}
+# Each page is loaded in its first look and seen in all: a page that is open follows the device into the dark.
+WALKS = (("light", "dark"), ("middle",), ("narrow",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,6 @@ class Stage:
     night: str
     running: RunId
     api: Api
-    folder: Path
 
     def paths(self) -> dict[str, str]:
         return {
@@ -68,15 +69,7 @@ class Stage:
         }
 
 
-@pytest.fixture
-def screenshots(tmp_path: Path) -> Path:
-    named = os.environ.get("DRIFTWARDEN_SCREENSHOTS")
-    folder = Path(named) if named else tmp_path / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     async with async_playwright() as playwright:
@@ -90,25 +83,34 @@ async def browser() -> AsyncIterator[Browser]:
         await found.close()
 
 
-@pytest.fixture
-async def served(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    settings: Settings = make_settings(database_url, redis_url, tmp_path, auth="off")
-    async with serve_api(settings) as api:
-        yield api
+@pytest.fixture(scope="module")
+async def still_stage(
+    databases: Databases, valkey_url: str, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """For those who only look."""
+    async with databases.lend() as database_url:
+        settings = make_settings(database_url, valkey_url, tmp_path_factory.mktemp("stage"), auth="off")
+        async with serve_api(settings) as api:
+            yield await set_stage(api, browser)
 
 
 @pytest.fixture
-async def stage(served: Api, browser: Browser, screenshots: Path) -> Stage:
-    past = await live_through(served, 14)
+async def stage(database_url: str, redis_url: str, browser: Browser, tmp_path: Path) -> AsyncIterator[Stage]:
+    """For those who change something."""
+    async with serve_api(make_settings(database_url, redis_url, tmp_path, auth="off")) as api:
+        yield await set_stage(api, browser)
+
+
+async def set_stage(api: Api, browser: Browser) -> Stage:
+    past = await live_through(api, 14)
     incident = next(one for one in await past.incidents() if one.model == FALLEN)
-    first_night = (await served.client.get("/api/v1/runs")).json()["items"][-1]["id"]
-    await import_rows(served, *priced_rows())
-    await store_anchors(served)
-    keys = await plan_run(served.desk.pool, content=make_suite(30), models=(SOUND, FALLEN))
-    running = await record(served, keys, *[RIGHT, WRONG] * 20, LATE)
-    url = str(served.client.base_url).rstrip("/")
-    night = str(incident.opened_run)
-    return Stage(browser, url, str(incident.id), first_night, night, running, served, screenshots)
+    first_night = (await api.client.get("/api/v1/runs")).json()["items"][-1]["id"]
+    await import_rows(api, *priced_rows())
+    await store_anchors(api)
+    keys = await plan_run(api.desk.pool, content=make_suite(30), models=(SOUND, FALLEN))
+    running = await record(api, keys, *[RIGHT, WRONG] * 20, LATE)
+    url = str(api.client.base_url).rstrip("/")
+    return Stage(browser, url, str(incident.id), first_night, str(incident.opened_run), running, api)
 
 
 def priced_rows() -> list[dict[str, Any]]:
@@ -124,14 +126,11 @@ def priced_rows() -> list[dict[str, Any]]:
 
 
 async def open_page(stage: Stage, look: str, path: str, *, script: bool = True) -> tuple[Page, list[str]]:
-    scheme, width = LOOKS[look]
-    context = await stage.browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        java_script_enabled=script,
-    )
+    """Look at a page as a new visitor, and hear what the browser complains of."""
+    context = await stage.browser.new_context(java_script_enabled=script)
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
+    await change_look(page, look)
     complaints: list[str] = []
     page.on(
         "console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None
@@ -141,11 +140,23 @@ async def open_page(stage: Stage, look: str, path: str, *, script: bool = True) 
         "request", lambda asked: None if asked.url.startswith(stage.url) else complaints.append(asked.url)
     )
     await page.goto(stage.url + path)
-    return page, [one for one in complaints if "404" not in one] if "unknown" in path else complaints
+    return page, complaints
+
+
+async def change_look(page: Page, look: str) -> None:
+    scheme, width = LOOKS[look]
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await page.set_viewport_size({"width": width, "height": 900})
+
+
+async def find_troubles(page: Page, look: str) -> list[str]:
+    await page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    too_wide = [f"is {width} px wide"] if width > LOOKS[look][1] else []
+    return too_wide + await find_violations(page)
 
 
 async def find_violations(page: Page) -> list[str]:
-    await page.evaluate(AXE_FILE_PATH.read_text())
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{one['id']}: {one['help']}: {node['html'][:200]}"
@@ -155,21 +166,25 @@ async def find_violations(page: Page) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("look", LOOKS)
-async def test_pages_are_sound_in_every_look(stage: Stage, look: str) -> None:
+@pytest.mark.parametrize("looks", WALKS, ids="-".join)
+async def test_pages_are_sound_in_every_look(still_stage: Stage, looks: tuple[str, ...]) -> None:
+    page, complaints = await open_page(still_stage, looks[0], "/")
+    folder = os.environ.get("DRIFTWARDEN_SCREENSHOTS")
     troubles: dict[str, list[str]] = {}
-    for name, path in stage.paths().items():
-        page, complaints = await open_page(stage, look, path)
-        width = await page.evaluate("document.documentElement.scrollWidth")
-        if width > LOOKS[look][1]:
-            complaints.append(f"is {width} px wide")
-        await page.screenshot(path=stage.folder / f"{name}-{look}.png", full_page=True)
-        complaints += await find_violations(page)
-        if complaints:
-            troubles[name] = complaints
-        await page.context.close()
+    for name, path in still_stage.paths().items():
+        complaints.clear()
+        await change_look(page, looks[0])
+        await page.goto(still_stage.url + path)
+        await page.evaluate(AXE_FILE_PATH.read_text())
+        for look in looks:
+            await change_look(page, look)
+            troubles[f"{name}, {look}"] = await find_troubles(page, look)
+            if folder:
+                await page.screenshot(path=Path(folder) / f"{name}-{look}.png", full_page=True)
+        troubles[name] = [one for one in complaints if not ("unknown" in path and "404" in one)]
+    await page.context.close()
 
-    assert troubles == {}
+    assert {where: what for where, what in troubles.items() if what} == {}
 
 
 @pytest.mark.slow
@@ -185,11 +200,11 @@ async def test_pages_tell_everything_without_script(stage: Stage) -> None:
 
 
 @pytest.mark.slow
-async def test_large_charts_are_drawn_by_plotly_where_scripts_run(stage: Stage) -> None:
-    page, complaints = await open_page(stage, "light", f"/models/view?model={FALLEN}")
+async def test_large_charts_are_drawn_by_plotly_where_scripts_run(still_stage: Stage) -> None:
+    page, complaints = await open_page(still_stage, "light", f"/models/view?model={FALLEN}")
 
     await page.locator("figure.drawn .main-svg").first.wait_for(state="attached")
-    await page.goto(f"{stage.url}/compare?suite=priced")
+    await page.goto(f"{still_stage.url}/compare?suite=priced")
     await page.locator("figure.drawn .scatterlayer .point").first.wait_for(state="attached")
 
     assert complaints == []
@@ -197,8 +212,8 @@ async def test_large_charts_are_drawn_by_plotly_where_scripts_run(stage: Stage) 
 
 
 @pytest.mark.slow
-async def test_the_keyboard_reaches_the_content_first(stage: Stage) -> None:
-    page, _ = await open_page(stage, "light", "/")
+async def test_the_keyboard_reaches_the_content_first(still_stage: Stage) -> None:
+    page, _ = await open_page(still_stage, "light", "/")
     await page.keyboard.press("Tab")
 
     assert await page.evaluate("document.activeElement.textContent") == "Skip to content"
@@ -206,14 +221,17 @@ async def test_the_keyboard_reaches_the_content_first(stage: Stage) -> None:
 
 
 @pytest.mark.slow
-async def test_an_answer_opens_without_script_and_is_sound_when_open(stage: Stage) -> None:
+async def test_an_answer_opens_without_script_and_is_sound_when_open(still_stage: Stage) -> None:
     for script in (False, True):
-        page, _ = await open_page(stage, "light", f"/runs/{stage.night}?outcome=failed", script=script)
+        page, _ = await open_page(
+            still_stage, "light", f"/runs/{still_stage.night}?outcome=failed", script=script
+        )
         opened = page.get_by_text("Reference", exact=True)
         assert not await opened.first.is_visible()
         await page.locator(".answers summary").first.click()
         assert await opened.first.is_visible()
         if script:
+            await page.evaluate(AXE_FILE_PATH.read_text())
             assert await find_violations(page) == []
         await page.context.close()
 
@@ -253,8 +271,8 @@ async def test_the_slider_tells_at_once_what_a_budget_means(stage: Stage) -> Non
 
 
 @pytest.mark.slow
-async def test_what_a_run_takes_is_told_while_its_form_is_filled_in(stage: Stage) -> None:
-    page, complaints = await open_page(stage, "light", "/submit")
+async def test_what_a_run_takes_is_told_while_its_form_is_filled_in(still_stage: Stage) -> None:
+    page, complaints = await open_page(still_stage, "light", "/submit")
     told = page.locator("#told strong")
     await told.filter(has_text="pairs").wait_for()
     before = await told.inner_text()
@@ -286,8 +304,8 @@ async def test_a_card_is_labelled_by_a_key_and_by_a_button_without_script(stage:
 
 
 @pytest.mark.slow
-async def test_what_is_wrong_with_a_form_takes_the_focus(stage: Stage) -> None:
-    page, _ = await open_page(stage, "light", "/submit", script=False)
+async def test_what_is_wrong_with_a_form_takes_the_focus(still_stage: Stage) -> None:
+    page, _ = await open_page(still_stage, "light", "/submit", script=False)
     await page.get_by_label("Stop at cost, USD").fill("two")
     await page.get_by_role("button", name="Start the run").click()
 
