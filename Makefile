@@ -12,7 +12,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help demo demo-real up test test-real check format bench simulate contract chaos audit sbom grafana lock clean
+.PHONY: help demo demo-real up test test-chaos test-real check format bench simulate contract chaos audit sbom grafana lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -26,8 +26,11 @@ demo-real: .venv/.installed-real ## the same with a small real model on this mac
 up: $(INSTALLED) ## serve everything on this machine, data in ./.driftwarden
 	@$(BIN)/driftwarden up
 
-test: $(INSTALLED) ## run every test but those of the real model
-	@$(BIN)/pytest -m 'not real_model' -n 2 --dist loadfile
+test: $(INSTALLED) ## run every test but those that need the machine for themselves
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m 'not real_model and not chaos' -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+
+test-chaos: $(INSTALLED) ## break everything once in the middle of a run (the short form of `make chaos`)
+	@$(BIN)/pytest -m chaos tests/chaos
 
 test-real: .venv/.installed-real ## run the tests that serve a small real model
 	@$(BIN)/pytest -m real_model
@@ -52,8 +55,8 @@ simulate: $(INSTALLED) ## measure the drift method's false alarms and detection 
 contract: $(INSTALLED) ## look at length for answers of the API that /docs does not know
 	@CONTRACT_EXAMPLES=200 $(BIN)/pytest tests/integration/test_api_contract.py
 
-chaos: $(INSTALLED) ## kill, cut and confuse every part, and count what was lost (about 45 minutes)
-	@$(BIN)/python -m tests.chaos
+chaos: $(INSTALLED) ## break everything in the middle of runs, and count (about half an hour)
+	@$(BIN)/python -m tests.chaos $(if $(WRITE),--write)
 
 audit: $(INSTALLED) ## ask whether a dependency has a known weakness
 	@code=0; told=$$($(BIN)/uv tool run pip-audit==2.10.1 --require-hashes --disable-pip --progress-spinner off \

@@ -1,5 +1,6 @@
 """The work itself: a model answers one question, then a scorer or the judge says what the answer is worth."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -68,6 +69,8 @@ async def evaluate_pair(bench: Bench, key: PairKey, turn: Turn) -> None:
         await _close(bench, key, pair, Unscored(kind, "The run was stopped before this was measured."))
         return
 
+    while seconds := bench.writer.wait_seconds():
+        await asyncio.sleep(seconds)
     terms = await bench.terms_of(key.run_id)
     if pair.state is PairState.PENDING:
         pair = await _answer(bench, key, pair, terms, turn)

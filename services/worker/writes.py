@@ -17,6 +17,7 @@ from shared.domain.runs import PairKey, RunId
 
 BATCH_ROWS = 50
 BATCH_SECONDS = 0.02
+PROBE_SECONDS = 5.0  # while nothing can be written, one step in so long is let through to see whether it can
 
 # A connection that breaks at the wrong moment shows as asyncpg's InternalClientError.
 DatabaseErrors = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -38,8 +39,22 @@ class ResultWriter:
         self._on_closed = on_closed
         self._on_spent = on_spent
         self._waiting: list[Waiting] = []
+        self._next_probe: float | None = None  # loop time; None while what is recorded gets written
         self._something = asyncio.Event()
         self._enough = asyncio.Event()
+
+    def wait_seconds(self) -> float:
+        """How long to wait before anything is asked of a provider: what can't be stored must not be paid for.
+
+        0 while steps get written. After one that was not, 0 once in PROBE_SECONDS, and the rest of it else.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._next_probe is None:
+            return 0.0
+        if now < self._next_probe:
+            return self._next_probe - now
+        self._next_probe = now + PROBE_SECONDS
+        return 0.0
 
     async def record(self, step: PairStep) -> bool:
         """Write one step; False when somebody else had moved the pair before.
@@ -90,10 +105,13 @@ class ResultWriter:
             if len(batch) > 1 and isinstance(error, asyncpg.DataError):
                 # One row that can't be stored must not take its neighbours with it.
                 return set().union(*[await self._write([entry]) for entry in batch])
+            if not isinstance(error, asyncpg.DataError):
+                self._next_probe = asyncio.get_running_loop().time() + PROBE_SECONDS
             for _, written in batch:
                 if not written.done():
                     written.set_exception(error)
             return set()
+        self._next_probe = None
         for step, written in batch:
             if not written.done():
                 written.set_result(step.key in applied)

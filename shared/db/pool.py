@@ -1,7 +1,7 @@
 """Connections to PostgreSQL, the one place where truth is kept."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -21,24 +21,28 @@ ABANDONED_AFTER = "30s"
 class Line(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Hangs up on a server that does not answer a statement in time, for the way to it may be gone.
 
-    asyncpg itself would wait as long once more for it to cancel the statement, and then to roll back.
+    asyncpg itself would wait as long once more for it to cancel the statement, and then to roll back; and
+    then again on each connection of the pool, hence `on_silence`.
     """
 
+    on_silence: Callable[[], Awaitable[object]]
+
     async def execute(self, *arguments: Any, **options: Any) -> str:
-        with self._hanging_up():
+        async with self._hanging_up():
             status: str = await super().execute(*arguments, **options)
             return status
 
     async def _execute(self, *arguments: Any, **options: Any) -> Any:
-        with self._hanging_up():
+        async with self._hanging_up():
             return await super()._execute(*arguments, **options)
 
-    @contextmanager
-    def _hanging_up(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _hanging_up(self) -> AsyncIterator[None]:
         try:
             yield
         except TimeoutError:
             self.terminate()
+            await self.on_silence()
             raise
 
 
@@ -60,23 +64,25 @@ async def keep_session(_: asyncpg.Connection) -> None:
     """Release a connection as it is: nobody sets session state, and asyncpg rolls back what is left open."""
 
 
-async def _begin_session(connection: asyncpg.Connection) -> None:
-    await speak_json(connection)
-    # Not asked for at the start of the connection, where PgBouncer would refuse it.
-    await connection.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED_AFTER}'")
-
-
 @asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
-    """Open a bounded pool; a statement that outlives STATEMENT_SECONDS costs its connection."""
-    async with asyncpg.create_pool(
+    """Open a bounded pool; a statement that outlives STATEMENT_SECONDS costs all its connections."""
+
+    async def set_up(connection: Line) -> None:
+        connection.on_silence = pool.expire_connections
+        await speak_json(connection)
+        # Not asked for at the start of the connection, where PgBouncer would refuse it.
+        await connection.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED_AFTER}'")
+
+    pool = asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=1,
         max_size=settings.database_connections,
         command_timeout=STATEMENT_SECONDS,
         connection_class=Line,
-        init=_begin_session,
+        init=set_up,
         reset=keep_session,
         server_settings={"application_name": "driftwarden", "timezone": "UTC"},
-    ) as pool:
+    )
+    async with pool:
         yield pool

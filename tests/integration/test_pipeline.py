@@ -107,7 +107,7 @@ async def test_of_an_answer_without_a_score_only_a_refusal_is_known(
     places: tuple[str, str, Path], fault: str, refused: bool | None
 ) -> None:
     broken = {**BRIGHT, "faults": {fault: 1.0}}
-    parameters = {"broken": {"timeout": 0.5}}
+    parameters = {"broken": {"timeout": 0.5}} if fault == "hang" else {}
     async with install(*places, CHECKED, {"broken": broken}, parameters=parameters, max_attempts=1) as here:
         run_id = await finished(here, "broken", content=CHECKED)
         results = await here.results(run_id)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
+from services.worker import writes
 from services.worker.writes import BATCH_ROWS, ResultWriter
 from shared.db import runs
 from shared.db.pairs import PairStep
@@ -102,3 +103,32 @@ async def test_a_used_up_allowance_is_told(pool: Pool) -> None:
         assert spent.heard == []
         await writer.record(scored(keys[1]))
     assert spent.heard == [keys[0].run_id]
+
+
+async def test_nothing_is_asked_while_nothing_can_be_stored_but_for_a_probe(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = await plan_run(pool, content=make_suite(3))
+    async with pool.acquire() as connection:
+        await connection.execute(
+            """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE EXCEPTION 'No space left' USING ERRCODE = '53100'; END $$;
+            CREATE TRIGGER full_disk BEFORE UPDATE ON pairs FOR EACH ROW EXECUTE FUNCTION refuse();
+            """
+        )
+    async with ResultWriter(pool, on_closed=Ears(), on_spent=Ears()).writing() as writer:
+        assert writer.wait_seconds() == 0
+        with pytest.raises(asyncpg.DiskFullError):
+            await writer.record(scored(keys[0]))
+        assert 0 < writer.wait_seconds() <= writes.PROBE_SECONDS
+        monkeypatch.setattr(writes, "PROBE_SECONDS", 0.0)
+        with pytest.raises(asyncpg.DiskFullError):
+            await writer.record(scored(keys[0]))
+        monkeypatch.undo()
+        assert writer.wait_seconds() == 0, "one is let through to see"
+        assert writer.wait_seconds() > 0, "and one only"
+        async with pool.acquire() as connection:
+            await connection.execute("DROP TRIGGER full_disk ON pairs")
+        assert await writer.record(scored(keys[0]))
+        assert writer.wait_seconds() == 0
