@@ -69,7 +69,7 @@ async def evaluate_pair(bench: Bench, key: PairKey, turn: Turn) -> None:
         await _close(bench, key, pair, Unscored(kind, "The run was stopped before this was measured."))
         return
 
-    while seconds := bench.writer.wait_seconds():
+    while seconds := bench.writer.wait_seconds():  # noqa: ASYNC110  # only trying tells when it is over
         await asyncio.sleep(seconds)
     terms = await bench.terms_of(key.run_id)
     if pair.state is PairState.PENDING:
