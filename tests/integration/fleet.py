@@ -67,7 +67,7 @@ def worker_for(redis: ArqRedis, *jobs: WorkerCoroutine, limit: int = 5, **option
 
 async def work_off(*workers: Worker) -> None:
     """Let workers in burst mode run until all queues are empty."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await asyncio.gather(*(worker.main() for worker in workers))
 
 

@@ -112,4 +112,4 @@ async def test_the_scores_of_a_model_are_found_by_index(api: Api) -> None:
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = await connection.fetch(f"EXPLAIN {sheets.SCORES}", [UUID(run["run_id"])], ["bright"])
     told = "\n".join(row[0] for row in plan)
-    assert "Index Cond: ((run_id = w.run_id) AND (model = w.model))" in told, told
+    assert "Index Cond: ((run_id = w.run_id) AND (model = w.model)" in told, told

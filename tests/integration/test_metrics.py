@@ -152,6 +152,7 @@ async def test_where_a_schedule_asks_the_suite_its_newest_night_counts(api: Api)
 async def test_the_newest_measurements_are_read_by_index_however_long_the_past_is(api: Api) -> None:
     await live_through(api, 3)
     async with api.desk.connection() as connection, connection.transaction():
+        await connection.execute("ANALYZE")
         # What these few rows need is not what a thousand nights would.
         for method in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
             await connection.execute(f"SET LOCAL enable_{method} = off")

@@ -102,7 +102,7 @@ async def test_a_model_that_hangs_is_given_up_after_few_calls(places: tuple[str,
         totals = await here.totals(run_id)
         assert (totals["bright"].coverage, totals["bright"].accuracy) == (1.0, 1.0)
         assert (totals["hung"].coverage, totals["hung"].errors) == (0.0, {"timeout": 60})
-        assert await here.requests("hung") < 20
+        assert await here.requests("hung") < 30, "of 300 that five attempts each would make"
         told = {row["error_detail"] for row in await here.results(run_id) if row["model"] == "hung"}
         assert "No call was answered for 1 s. Last: No answer within 0.3 s." in told
 
