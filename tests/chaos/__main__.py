@@ -58,7 +58,7 @@ def main() -> int:
             f"{trial.extra_calls}/{trial.most_extra_calls} extra calls, {trial.total_seconds:.0f} s in all",
             style="dim",
         )
-        for complaint in trial.complaints:
+        for complaint in (*trial.complaints, *([trial.lateness] if trial.lateness else [])):
             progress.print(f"  {complaint}", style="red")
 
     asyncio.run(run_lanes(lanes, FULL, tell, LOGS))
@@ -69,7 +69,7 @@ def main() -> int:
     print_table(Console(width=None if sys.stdout.isatty() else PAGE_WIDTH), rows, skipped)
     if arguments.write:
         write_page(PAGE, rows)
-    return 1 if any(trial.complaints for trial in trials) else 0
+    return 1 if any(trial.complaints or trial.lateness for trial in trials) else 0
 
 
 if __name__ == "__main__":

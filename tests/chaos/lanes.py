@@ -72,7 +72,7 @@ async def _run_lane(
 def _unfinished(fault: Fault, seed: int, size: Size, error: Exception) -> Trial:
     """Nothing is known of its pairs, so that all of them count as lost."""
     told = f"the trial could not be ended: {error!r}"
-    return Trial(fault.name, seed, size.pairs, 0, size.pairs, 0, 0, 0, None, 0.0, (), (told,))
+    return Trial(fault.name, seed, size.pairs, 0, size.pairs, 0, 0, 0, None, 0.0, (), (told,), None)
 
 
 def _keep_logs(folder: Path, kept: Path) -> None:
