@@ -43,7 +43,7 @@ class TryAgain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A pair's turn: the how manieth, and how to get into another model's line.
+    """A pair's turn at a model: its number, and the way into another model's line.
 
     `pass_on(model)` is False when the pair has to wait there: then this turn is over.
     """
