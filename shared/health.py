@@ -14,13 +14,12 @@ from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import asyncpg
 import orjson
 from arq.connections import ArqRedis
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
-from shared.db.pool import Pool
+from shared.db.pool import DATABASE_ERRORS, Pool
 from shared.metrics import tell_build
 from shared.settings import Settings
 
@@ -84,7 +83,7 @@ async def _ask(question: Awaitable[object]) -> str:
             await question
     except TimeoutError:
         return f"no answer within {READY_SECONDS:g} s"
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, OSError) as error:
+    except (*DATABASE_ERRORS, RedisError) as error:
         return f"{type(error).__name__}: {error}"
     return OK
 

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -20,6 +19,7 @@ from services.api.desk import Desk
 from services.api.gauges import describe_quality, describe_queues
 from shared import metrics
 from shared.db.measures import read_present
+from shared.db.pool import DATABASE_ERRORS
 from shared.metrics import Measure
 from shared.queue import queue_states
 
@@ -54,7 +54,7 @@ class Part:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     families = await self._read(desk)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, OSError) as error:
+            except (*DATABASE_ERRORS, RedisError) as error:
                 log.warning("metrics.source_is_away", told_by=self._up.name, error=repr(error))
                 return _render([self._up.tell([((), 0)])])
             text = await asyncio.to_thread(_render, [self._up.tell([((), 1)]), *families])

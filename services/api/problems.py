@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-import asyncpg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from shared.db.pool import AWAY_ERRORS
 from shared.domain.errors import InvalidInput
 
 MEDIA_TYPE = "application/problem+json"
@@ -164,10 +164,7 @@ HANDLERS: dict[Any, Any] = {
     HTTPException: tell_http,
     InvalidInput: _tell_invalid_input,
     RequestValidationError: _tell_invalid_request,
-    OSError: _tell_database_away,  # a timeout is one, too
-    asyncpg.PostgresConnectionError: _tell_database_away,
-    asyncpg.OperatorInterventionError: _tell_database_away,
-    asyncpg.InsufficientResourcesError: _tell_database_away,
+    **dict.fromkeys(AWAY_ERRORS, _tell_database_away),
 }
 
 

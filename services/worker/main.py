@@ -28,9 +28,9 @@ from services.worker.probe import probe_identity as probe
 from services.worker.provider import warm_up
 from services.worker.stop import stop_for_budget
 from services.worker.stop import stop_run as stop
-from services.worker.writes import DatabaseErrors, ResultWriter
+from services.worker.writes import ResultWriter
 from shared import metrics
-from shared.db.pool import open_pool
+from shared.db.pool import DATABASE_ERRORS, open_pool
 from shared.domain.runs import PairKey, RunId
 from shared.health import Vitals, serve_probes
 from shared.models import Catalogue
@@ -88,7 +88,7 @@ async def _retrying() -> AsyncIterator[None]:
         yield
     except TryAgain as again:
         raise Retry(defer=again.seconds) from again
-    except (*DatabaseErrors, RedisError) as error:
+    except (*DATABASE_ERRORS, RedisError) as error:
         log.warning("job.database_is_away", error=repr(error))
         raise Retry(defer=DATABASE_RETRY_SECONDS) from error
 

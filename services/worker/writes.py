@@ -12,15 +12,13 @@ import structlog
 
 from shared.db import pairs, runs
 from shared.db.pairs import PairStep
-from shared.db.pool import Connection, Pool
+from shared.db.pool import DATABASE_ERRORS, Connection, Pool
 from shared.domain.runs import PairKey, RunId
 
 BATCH_ROWS = 50
 BATCH_SECONDS = 0.02
 PROBE_SECONDS = 5.0  # while nothing can be written, one step in so long is let through to see whether it can
 
-# A connection that breaks at the wrong moment shows as asyncpg's InternalClientError.
-DatabaseErrors = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 RunEvent: TypeAlias = Callable[[RunId], Awaitable[object]]
 Waiting: TypeAlias = tuple[PairStep, asyncio.Future[bool]]
 
@@ -101,7 +99,7 @@ class ResultWriter:
             async with self._pool.acquire() as connection, connection.transaction():
                 applied = await pairs.record_steps(connection, [step for step, _ in batch])
                 spent = await self._book_costs(connection, batch, applied)
-        except DatabaseErrors as error:
+        except DATABASE_ERRORS as error:
             if len(batch) > 1 and isinstance(error, asyncpg.DataError):
                 # One row that can't be stored must not take its neighbours with it.
                 return set().union(*[await self._write([entry]) for entry in batch])
@@ -136,7 +134,7 @@ class ResultWriter:
     async def _tell(self, listener: RunEvent, run_id: RunId) -> None:
         try:
             await listener(run_id)
-        except DatabaseErrors as error:
+        except DATABASE_ERRORS as error:
             log.warning("run.close_postponed", run=str(run_id), error=str(error))
 
 

@@ -13,6 +13,17 @@ from shared.settings import Settings
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 Pool: TypeAlias = asyncpg.Pool
 
+# PostgreSQL is away; the statement was not wrong. A timeout is an OSError, and a connection that breaks at a
+# bad moment shows as asyncpg's InternalClientError.
+AWAY_ERRORS = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
+)
+DATABASE_ERRORS = (*AWAY_ERRORS, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 STATEMENT_SECONDS = 30.0
 # A session whose client vanished in the middle of a transaction must not hold its rows for hours.
 ABANDONED_AFTER = "30s"

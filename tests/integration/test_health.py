@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ from services.standalone.instance import reserve_port
 from services.worker.claim import ClaimingWorker
 from shared.db.pool import open_pool
 from shared.domain.runs import RunId
-from shared.health import STUCK_SECONDS, Pulse, Vitals, serve_probes
+from shared.health import STUCK_SECONDS, Pulse, Vitals, ask_database, serve_probes
 from shared.queue import enqueue_pairs, open_redis
 from shared.settings import Settings
 from tests.integration.fleet import ROOT, Floor, Valkey, pairs_of, serve_valkey, until, worker_for, working
@@ -79,9 +79,11 @@ async def test_a_worker_that_lost_redis_lives_but_is_not_ready(database_url: str
 
 
 async def test_a_database_that_is_gone_is_named(postgres_url: str, database_url: str, redis_url: str) -> None:
-    connection = await asyncpg.connect(postgres_url)
     name = urlsplit(database_url).path[1:]
-    async with probe(database_url, redis_url) as process:
+    async with AsyncExitStack() as stack:
+        connection = await asyncpg.connect(postgres_url)
+        stack.push_async_callback(connection.close)
+        process = await stack.enter_async_context(probe(database_url, redis_url))
         assert await process.is_ready()
         try:
             await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -93,9 +95,20 @@ async def test_a_database_that_is_gone_is_named(postgres_url: str, database_url:
         finally:
             await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await until(process.is_ready)
-    await connection.close()
     assert (status, told["redis"]) == (503, "ok")
     assert "DATABASE_URL" in told["detail"]
+
+
+class _Breaking:
+    """A pool whose connection ends while it is being asked, which asyncpg calls an error of its own."""
+
+    def acquire(self) -> AbstractAsyncContextManager[Any]:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+
+async def test_a_connection_that_ends_while_it_is_asked_is_no_answer() -> None:
+    told = await ask_database(cast(Pool, _Breaking()))
+    assert told.startswith("InternalClientError: cannot switch")
 
 
 async def _is_unready(process: Probed) -> bool:

@@ -3,19 +3,11 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import asyncpg
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from services.api.problems import Problem
 from shared.domain.errors import InvalidInput
-
-DATABASE_AWAY = (
-    OSError,  # a timeout is one, too
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
 
 
 @dataclass(frozen=True, slots=True)

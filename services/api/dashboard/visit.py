@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.api.auth import ANONYMOUS, check_comes_from_here
-from services.api.dashboard.faults import DATABASE_AWAY, Fault, explain
+from services.api.dashboard.faults import Fault, explain
 from services.api.dashboard.session import COOKIE, LASTS_SECONDS, Expired, Session
 from services.api.dashboard.site import Shown, Site
 from services.api.desk import AtDesk, Desk
@@ -26,6 +26,7 @@ from services.api.limits import limit_requests
 from services.api.problems import Forbidden, tell_http
 from shared.db.incidents import count_open_incidents
 from shared.db.keys import Scope, find_valid_key
+from shared.db.pool import AWAY_ERRORS
 from shared.domain.errors import InvalidInput
 
 SIGN_IN = "/sign-in"
@@ -73,7 +74,7 @@ class Visit:
     async def show(self, template: str, view: object, status: int = 200) -> HTMLResponse:
         """Answer with a page; the template finds `view` and `chrome`."""
         open_incidents: int | None = None
-        with suppress(*DATABASE_AWAY):
+        with suppress(*AWAY_ERRORS):
             async with self.desk.connection() as connection:
                 open_incidents = await count_open_incidents(connection)
         if self.request.method == "GET" and status == HTTPStatus.OK:
@@ -136,7 +137,7 @@ class _PageRoute(APIRoute):
                 return await handle(request)
             except SignInNeeded as error:
                 return _ask_to_sign_in(request, error)
-            except (HTTPException, InvalidInput, RequestValidationError, *DATABASE_AWAY) as error:
+            except (HTTPException, InvalidInput, RequestValidationError, *AWAY_ERRORS) as error:
                 return _show_fault(request, error)
             finally:
                 await request.close()  # the files of a form
@@ -219,7 +220,7 @@ def _show_fault(request: Request, error: Exception) -> Response:
     session = read if isinstance(read, Session) else site.signer.begin(time.time())
     shown = site.shown.get(_here(request)) if request.method == "GET" else None
     may_see = request.state.desk.settings.auth == "off" or session.key is not None
-    if isinstance(error, DATABASE_AWAY) and shown is not None and may_see:
+    if isinstance(error, AWAY_ERRORS) and shown is not None and may_see:
         chrome = _chrome(request, site, session, None, None, stale_since=shown.at)
         return site.render(shown.template, {"view": shown.view, "chrome": chrome}, fault.status)
     chrome = _chrome(request, site, session, None, None)

@@ -9,7 +9,7 @@ from fastapi import Query
 from starlette.responses import Response
 
 from services.api import acts
-from services.api.dashboard.faults import DATABASE_AWAY, Link, NotThere
+from services.api.dashboard.faults import Link, NotThere
 from services.api.dashboard.views.act import ActForm, describe_act
 from services.api.dashboard.views.incident import read_incident
 from services.api.dashboard.views.incidents import list_incidents
@@ -18,7 +18,7 @@ from services.api.decisions import Decider
 from shared.db import incidents
 from shared.db.incidents import Incident
 from shared.db.keys import Scope
-from shared.db.pool import Connection
+from shared.db.pool import AWAY_ERRORS, Connection
 from shared.domain.errors import InvalidInput
 from shared.domain.telling.incidents import Act
 
@@ -72,7 +72,7 @@ async def do_act(visit: Visiting, incident_id: str, act: Act) -> Response:
         problem = InvalidInput("note", error.detail)
     except InvalidInput as error:
         problem = error
-    except DATABASE_AWAY:
+    except AWAY_ERRORS:
         return await _tell_unsaved(visit, incident_id, act, note, night)
     asked = describe_act(incident, act, note=note, night=night, problem=problem)
     return await visit.show("act.html", asked, HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.api import decisions, scheduling
 from services.api.alarm_budget import settle_alarm_budget
-from services.api.dashboard.faults import DATABASE_AWAY, Link, NotThere
+from services.api.dashboard.faults import Link, NotThere
 from services.api.dashboard.forms import Filled, Reader, begin
 from services.api.dashboard.views.schedule import ASIDE_LABELS, Aside, read_aside, read_schedule
 from services.api.dashboard.views.schedule_form import (
@@ -29,7 +29,7 @@ from services.api.schemas.fields import SuiteName
 from services.api.schemas.schedules import NightDate, ScheduleRequest
 from shared.db import schedules
 from shared.db.keys import Scope
-from shared.db.pool import Connection
+from shared.db.pool import AWAY_ERRORS, Connection
 from shared.db.schedules import Schedule
 from shared.domain.errors import InvalidInput
 
@@ -184,7 +184,7 @@ async def _settle(visit: Visit, known: str | None) -> Response:
             return visit.go(f"/schedules/{schedule.name}")
     except InvalidInput as error:
         reader.refuse(error, other="suite")
-    except DATABASE_AWAY:
+    except AWAY_ERRORS:
         away = without_database(catalogue, reader.filled, is_new=known is None)
         return await visit.show("schedule_form.html", away, HTTPStatus.SERVICE_UNAVAILABLE)
     async with visit.desk.connection() as connection:

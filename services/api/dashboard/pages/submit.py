@@ -9,7 +9,6 @@ from fastapi import Query
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from services.api.dashboard.faults import DATABASE_AWAY
 from services.api.dashboard.forms import Reader, begin
 from services.api.dashboard.views.submit import LABELS, read_submit, tell, without_database
 from services.api.dashboard.visit import Visit, Visiting, page_router
@@ -19,6 +18,7 @@ from services.api.schemas.fields import SuiteName
 from services.api.schemas.runs import RunRequest
 from services.api.submission import submit
 from shared.db.keys import Scope
+from shared.db.pool import AWAY_ERRORS
 from shared.db.runs import Run
 from shared.domain.errors import InvalidInput
 from shared.orders import JudgesItself
@@ -56,7 +56,7 @@ async def send_form(visit: Visiting) -> Response:
             return visit.go(f"/runs/{run.id}")
     except InvalidInput as error:
         _refuse(reader, error)
-    except DATABASE_AWAY:
+    except AWAY_ERRORS:
         view = without_database(visit.desk.catalogue, reader.filled)
         return await visit.show("submit.html", view, HTTPStatus.SERVICE_UNAVAILABLE)
     async with visit.desk.connection() as connection:
