@@ -55,7 +55,7 @@ simulate: $(INSTALLED) ## measure the drift method's false alarms and detection 
 contract: $(INSTALLED) ## look at length for answers of the API that /docs does not know
 	@CONTRACT_EXAMPLES=200 $(BIN)/pytest tests/integration/test_api_contract.py
 
-chaos: $(INSTALLED) ## break everything in the middle of runs, and count (about half an hour)
+chaos: $(INSTALLED) ## break everything in the middle of runs, and count (about twenty minutes)
 	@$(BIN)/python -m tests.chaos $(if $(WRITE),--write)
 
 audit: $(INSTALLED) ## ask whether a dependency has a known weakness
