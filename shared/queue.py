@@ -18,12 +18,9 @@ import orjson
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError, TimeoutError
 
 from shared.domain.runs import PairKey, RunId
+from shared.redis_pool import open_redis_pool
 
 CONTROL_QUEUE = "driftwarden:runs"
 SCHEDULER_QUEUE = "driftwarden:scheduler"
@@ -92,42 +89,17 @@ def deserialize(body: bytes) -> dict[str, Any]:
     return job
 
 
-class _Line:
-    """What every connection does besides: tell that it broke as redis-py does, and not as uvloop does."""
-
-    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
-        try:
-            await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
-        except RuntimeError as error:  # "the handler is closed": reset while nobody was looking
-            raise ConnectionError(str(error)) from error
-
-
 @asynccontextmanager
 async def open_redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    """Open a bounded pool of connections; who finds all of them busy waits.
-
-    A dropped connection is opened anew within about a second; after that the caller sees redis.RedisError.
-    """
-    pool = BlockingConnectionPool.from_url(
-        redis_url,
-        max_connections=32,
-        socket_connect_timeout=2,
-        socket_timeout=5,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=3),
-        retry_on_error=[ConnectionError, TimeoutError],
-    )
-    pool.connection_class = type("Line", (_Line, pool.connection_class), {})
-    redis = ArqRedis(
-        pool,
-        job_serializer=serialize,
-        job_deserializer=deserialize,
-        default_queue_name=CONTROL_QUEUE,
-        expires_extra_ms=BODY_SECONDS * 1000,
-    )
-    try:
-        yield redis
-    finally:
-        await pool.disconnect()
+    """Open a bounded pool of connections, see `open_redis_pool`; who finds all of them busy waits."""
+    async with open_redis_pool(redis_url) as pool:
+        yield ArqRedis(
+            pool,
+            job_serializer=serialize,
+            job_deserializer=deserialize,
+            default_queue_name=CONTROL_QUEUE,
+            expires_extra_ms=BODY_SECONDS * 1000,
+        )
 
 
 async def enqueue_pairs(
@@ -296,8 +268,8 @@ async def queue_states(redis: ArqRedis) -> list[QueueState]:
 
 
 async def note_worker(redis: ArqRedis, owner: str, lasts_seconds: float) -> None:
-    """Count a worker as alive for so long."""
-    now = time.time()
+    """Count a worker as alive for so long, by Redis' clock."""
+    now, _ = await redis.time()
     async with redis.pipeline(transaction=False) as pipe:
         pipe.zadd(WORKERS, {owner: now + lasts_seconds})
         pipe.zremrangebyscore(WORKERS, "-inf", now)
@@ -310,8 +282,9 @@ async def forget_worker(redis: ArqRedis, owner: str) -> None:
 
 async def count_alive(redis: ArqRedis) -> tuple[int, bool]:
     """How many workers live, and whether any scheduler does."""
+    now, _ = await redis.time()
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.zcount(WORKERS, time.time(), "+inf")
+        pipe.zcount(WORKERS, now, "+inf")
         pipe.exists(SCHEDULER_HEALTH)
         workers, scheduler = await pipe.execute()
     return workers, bool(scheduler)

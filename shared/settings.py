@@ -4,16 +4,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.addresses import Network, read_networks
+from shared.redis_url import read_redis_url
 
 
 def _read_networks(written: object) -> object:
     return read_networks(written) if isinstance(written, str) else written
 
 
+def _check_redis_url(url: SecretStr) -> SecretStr:
+    read_redis_url(url.get_secret_value())
+    return url
+
+
+RedisUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_check_redis_url)]
 Transport: TypeAlias = Literal["auto", "litellm"]
 
 
@@ -25,7 +32,7 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(SecretStr("postgresql://localhost/driftwarden"), alias="DATABASE_URL")
-    redis_url: SecretStr = Field(SecretStr("redis://localhost:6379/0"), alias="REDIS_URL")
+    redis_url: RedisUrl = Field(SecretStr("redis://localhost:6379/0"), alias="REDIS_URL")
 
     host: str = "127.0.0.1"
     port: int = Field(8700, ge=0, le=65535)

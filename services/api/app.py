@@ -50,6 +50,7 @@ from services.api.routes import (
 )
 from shared.metrics import tell_build
 from shared.models import Catalogue
+from shared.redis_pool import check_redis
 from shared.settings import Settings
 
 ROUTERS = (
@@ -131,6 +132,7 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; exits with status 1 when it can't start."""
     # A thread that reads a large file must not keep a request waiting for 5 ms at every step.
     sys.setswitchinterval(0.0005)
+    await check_redis(settings.redis_url.get_secret_value())
     tell_build()
     server = uvicorn.Server(
         uvicorn.Config(

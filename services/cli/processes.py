@@ -1,6 +1,7 @@
 """Commands that start processes: each reads its settings and hands over to the service."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -43,7 +44,7 @@ def up(
     Nothing has to be installed or configured beforehand. Databases that DATABASE_URL and REDIS_URL name are
     used instead of own ones. Ctrl-C stops everything in order; what is in the data folder stays.
     """
-    settings = read_settings("up", **({} if data is None else {"data": data}))
+    settings = read_settings("up", data=data)
 
     from services.standalone.up import UpOptions
     from services.standalone.up import up as run_everything
@@ -145,8 +146,8 @@ def simulator(
         raise Refused(str(error)) from error
 
 
-def read_settings(process: str, **chosen: Any) -> "Settings":
-    """Read the settings and start logging.
+def read_settings(process: str, *, data: Path | None = None, **chosen: Any) -> "Settings":
+    """Read the settings, but those that are chosen here, and start logging; `data` None leaves it to them.
 
     Raises:
         Refused: a setting is not usable; it is named as it is written in the environment.
@@ -156,6 +157,8 @@ def read_settings(process: str, **chosen: Any) -> "Settings":
     from shared.logging import configure_logging
     from shared.settings import Settings
 
+    if data is not None:
+        chosen["data"] = data
     try:
         settings = Settings(**chosen)
     except ValidationError as error:
@@ -169,6 +172,7 @@ def read_settings(process: str, **chosen: Any) -> "Settings":
 def _name_setting(location: tuple[int | str, ...], problem: str) -> str:
     name = str(location[0]).upper() if location else "settings"
     name = name if name in ("DATABASE_URL", "REDIS_URL") else f"DRIFTWARDEN_{name}"
+    problem = problem.removeprefix("Value error, ").rstrip(".")
     return f"{name}: {problem[:1].lower()}{problem[1:]}."
 
 
@@ -179,6 +183,9 @@ def serve_until_done(service: Coroutine[Any, Any, None]) -> None:
     from services.standalone.errors import CannotStart
     from shared.domain.errors import InvalidInput
 
+    # What was imported stays: looking through it again and again would stop everything for 0.3 s each time.
+    gc.collect()
+    gc.freeze()
     try:
         with asyncio.Runner(loop_factory=_choose_loop()) as runner:
             runner.run(service)

@@ -30,6 +30,7 @@ from shared.metrics import DETECTION
 from shared.models import Catalogue
 from shared.pruning import prune
 from shared.queue import SCHEDULER_HEALTH, SCHEDULER_QUEUE, deserialize, open_redis, serialize
+from shared.redis_pool import check_redis
 from shared.settings import Settings
 
 EVERY_INTERVAL = set(range(0, 60, INTERVAL_SECONDS))
@@ -88,6 +89,7 @@ def _clock_began_at() -> float:
 
 async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM."""
+    await check_redis(settings.redis_url.get_secret_value())
     catalogue = Catalogue.load(settings.models_file, os.environ)
     async with (
         open_pool(settings) as pool,

@@ -64,6 +64,7 @@ class Program:
     grace_seconds: float = 10.0
     output: Path | None = None
     identity: str = "same"
+    niceness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ async def _spawn(program: Program) -> Process:
     if program.output:
         program.output.touch(mode=0o600)
     with program.output.open("ab") if program.output else nullcontext() as output:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command,
             env=dict(program.environment),
             stdin=subprocess.DEVNULL,
@@ -205,6 +206,16 @@ async def _spawn(program: Program) -> Process:
             stderr=output,
             start_new_session=True,
         )
+    if program.niceness:
+        _let_others_first(process.pid, program.niceness)
+    return process
+
+
+def _let_others_first(pid: int, niceness: int) -> None:
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+        # Where Linux shares the cores out among sessions first, what counts is the niceness of the session.
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
 
 def leashed(command: tuple[str, ...], death_signal: signal.Signals, identity: str) -> tuple[str, ...]:

@@ -21,9 +21,11 @@ from shared.db import audit
 from shared.db.keys import Scope, create_key, use_key
 from shared.db.migrate import ChangedMigration, migrate
 from shared.db.pool import speak_json
+from shared.redis_pool import check_redis
 from shared.settings import Settings
 
 SIMULATOR_PORT = 9100
+WORKER_NICENESS = 10  # whoever asks the API while a large run keeps all cores busy is answered first
 ACTOR = "up"  # who acts, and the name of the key it makes
 UNREACHABLE = (
     OSError,
@@ -161,7 +163,9 @@ async def _open_postgres(options: UpOptions, instance: Instance) -> AsyncIterato
 @asynccontextmanager
 async def _open_valkey(options: UpOptions, instance: Instance) -> AsyncIterator[str]:
     if "redis_url" in options.settings.model_fields_set:
-        yield options.settings.redis_url.get_secret_value()
+        redis_url = options.settings.redis_url.get_secret_value()
+        await check_redis(redis_url)
+        yield redis_url
     else:
         async with valkey.launch(instance.folder, say=options.say) as redis_url:
             yield redis_url
@@ -241,6 +245,7 @@ def _plan_stages(
             ("services.cli", "worker"),
             with_metrics(number),
             grace_seconds=settings.drain_seconds + 10,
+            niceness=WORKER_NICENESS,
         )
         for number in range(1, options.workers + 1)
     ]
@@ -254,6 +259,7 @@ def _describe(
     *,
     is_ready: Callable[[], Awaitable[bool]] = ready_at_once,
     grace_seconds: float = 10.0,
+    niceness: int = 0,
 ) -> Program:
     return Program(
         name,
@@ -261,6 +267,7 @@ def _describe(
         environment,
         is_ready=is_ready,
         grace_seconds=grace_seconds,
+        niceness=niceness,
     )
 
 

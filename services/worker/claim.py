@@ -119,8 +119,6 @@ class ClaimingWorker(Worker):
             keep_result=0,
             poll_delay=poll_seconds,
             max_tries=MAX_TRIES,
-            health_check_interval=HEALTH_SECONDS,
-            health_check_key=f"driftwarden:worker:{self.owner}",
             ctx=ctx,
             job_serializer=redis.job_serializer,
             job_deserializer=redis.job_deserializer,
@@ -145,6 +143,7 @@ class ClaimingWorker(Worker):
         self._no_renewal = asyncio.Event()  # a renewal that arrived after the end of a job would hold it anew
         self._no_renewal.set()
         self._claims_from = 0.0  # loop time; infinite while Redis is away
+        self._tells_health_at = 0.0  # monotonic
         self.pulse = Pulse()
         self._saw_a_job = True
 
@@ -169,9 +168,10 @@ class ClaimingWorker(Worker):
             await asyncio.gather(*self._giving_up, *left, return_exceptions=True)
 
     async def record_health(self) -> None:
-        if time.time() - self._last_health_check >= HEALTH_SECONDS:
+        now = time.monotonic()
+        if now >= self._tells_health_at:
+            self._tells_health_at = now + HEALTH_SECONDS
             await note_worker(self.pool, self.owner, 2 * HEALTH_SECONDS)
-        await super().record_health()
 
     def stop(self) -> None:
         """Drain: begin no job, wait for those that run. Called again: give them back now."""
@@ -186,7 +186,6 @@ class ClaimingWorker(Worker):
     async def close(self) -> None:
         """Say goodbye and run `on_shutdown`."""
         with suppress(RedisError, OSError):
-            await self.pool.delete(self.health_check_key)
             await forget_worker(self.pool, self.owner)
         if self.on_shutdown:
             await self.on_shutdown(self.ctx)

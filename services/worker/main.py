@@ -35,6 +35,7 @@ from shared.domain.runs import PairKey, RunId
 from shared.health import Vitals, serve_probes
 from shared.models import Catalogue
 from shared.queue import open_redis
+from shared.redis_pool import check_redis
 from shared.secrets import open_vault
 from shared.settings import Settings
 
@@ -139,6 +140,7 @@ def _expect_calls(catalogue: Catalogue) -> None:
 
 async def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then drain."""
+    await check_redis(settings.redis_url.get_secret_value())
     async with open_worker(settings) as worker:
         await warm_up()
         vitals = Vitals(

@@ -148,26 +148,35 @@ class LateRenewals(ArqRedis):
 
 
 class Valkey:
-    """A server on a unix socket, with its data in a folder that survives a restart."""
+    """A server on a unix socket, with its data in a folder that survives a restart.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    `options` come first on its command line, before those of every server.
+    """
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self._folder, self._options, self.port = folder, options, port
         self._socket = folder / "socket"
         self._process: asyncio.subprocess.Process | None = None
         self.url = f"unix://{self._socket}?db=0"
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            str(get_binary_path()),
-            *("--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder)),
+            *(str(get_binary_path()), *self._options),
+            *("--port", str(self.port), "--unixsocket", str(self._socket), "--dir", str(self._folder)),
             *("--save", "", "--appendonly", "yes"),
             stdout=asyncio.subprocess.DEVNULL,
         )
         await until(self._answers)
 
+    def send(self, signum: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signum)
+
     async def stop(self) -> None:
         if self._process is not None:
-            self._process.terminate()
+            self.send(signal.SIGTERM)
+            self.send(signal.SIGCONT)  # one that is frozen hears the other only then
             await self._process.wait()
 
     async def _answers(self) -> bool:
@@ -181,9 +190,9 @@ class Valkey:
 
 
 @asynccontextmanager
-async def serve_valkey() -> AsyncIterator[Valkey]:
+async def serve_valkey(*options: str, port: int = 0) -> AsyncIterator[Valkey]:
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        valkey = Valkey(Path(folder))
+        valkey = Valkey(Path(folder), *options, port=port)
         await valkey.start()
         try:
             yield valkey

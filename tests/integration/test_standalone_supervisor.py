@@ -133,6 +133,15 @@ async def test_children_are_asked_to_stop_and_given_time(tmp_path: Path) -> None
     assert not is_alive(child.pids[0])
 
 
+async def test_a_nice_child_lets_others_go_first(tmp_path: Path) -> None:
+    child = Child(tmp_path, OBEDIENT)
+    async with supervise(replace(child.program, niceness=5)):
+        [pid] = child.pids
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+        session = Path(f"/proc/{pid}/autogroup")
+        assert not session.exists() or session.read_text().endswith("nice 5\n")
+
+
 async def test_a_child_that_will_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     child, said = Child(tmp_path, STUBBORN, grace_seconds=0.3), list[str]()
     async with supervise(child.program, say=said.append):
