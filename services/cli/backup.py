@@ -70,7 +70,7 @@ async def _back_up(file: Path, data: Path | None) -> "Manifest":
     from services.cli.processes import read_settings
     from shared.db.archive import ArchiveProblem, estimate_size, write_archive
 
-    settings = read_settings("backup", **({} if data is None else {"data": data}))
+    settings = read_settings("backup", data=data)
     try:
         async with connect_to_database(settings, must_exist=True) as connection:
             with _show_progress("Backing up", await estimate_size(connection)) as moved:
@@ -84,7 +84,7 @@ async def _restore(file: Path, data: Path | None) -> "Manifest":
     from services.cli.processes import read_settings
     from shared.db.archive import ArchiveProblem, read_manifest, restore_archive
 
-    settings = read_settings("restore", **({} if data is None else {"data": data}))
+    settings = read_settings("restore", data=data)
     try:
         manifest = await read_manifest(file)
         async with connect_to_database(settings) as connection:

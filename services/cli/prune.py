@@ -54,7 +54,7 @@ async def _prune(days: int, dry_run: bool, data: Path | None) -> "Removed":
     from shared.db.pool import speak_json
     from shared.models import Catalogue
 
-    settings = read_settings("prune", **({} if data is None else {"data": data}))
+    settings = read_settings("prune", data=data)
     kept = Catalogue.load(settings.models_file, os.environ).controls()
     async with connect_to_database(settings, must_exist=True) as connection:
         await speak_json(connection)

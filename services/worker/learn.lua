@@ -41,7 +41,8 @@ for i = 2, #ARGV, 10 do
     end
   end
   if crowded + failed > 0 then
-    in_a_row = in_a_row + crowded + failed
+    -- While many others are being served, refusals say how many, and not that nobody is.
+    in_a_row = in_a_row + failed + (running < limit / 2 and crowded or 0)
     if since == 0 then since = now end
     if now - since >= patience_ms then given_up[#given_up + 1] = queue end
     if is_current and in_a_row >= IN_A_ROW then

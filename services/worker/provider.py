@@ -10,6 +10,7 @@ from litellm import exceptions as refusals
 from services.worker.openai_route import route
 from shared.domain.errors import ErrorKind
 from shared.domain.runs import Answer
+from shared.domain.texts import make_storable
 from shared.redaction import redact
 
 SECRET_WORDS = ("key", "token", "secret", "password")
@@ -86,13 +87,8 @@ def _secrets(arguments: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL and UTF-8 has no lone surrogates: both become U+FFFD."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
 def _sorted(error: Exception, told: str, timeout_seconds: float) -> Transient | Permanent:
-    detail = _storable(told)[:500]
+    detail = make_storable(told)[:500]
     for permanent, kind in PERMANENT_KINDS:
         if isinstance(error, permanent):
             return Permanent(kind, detail)

@@ -1,6 +1,5 @@
 """Runs and their pairs: identities, kinds and states."""
 
-import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -9,12 +8,12 @@ from uuid import UUID
 
 from shared.domain.answers.scoring import Unscored
 from shared.domain.errors import ErrorKind
+from shared.domain.texts import make_storable
 
 RunId = NewType("RunId", UUID)
 
 LONGEST_TOLD = 500
 MOST_TOKENS = 2**31 - 1
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class RunKind(StrEnum):
@@ -78,7 +77,7 @@ class Answer:
     cost_usd: Decimal | None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "response", _storable(self.response))
+        object.__setattr__(self, "response", make_storable(self.response))
         for name in ("finish_reason", "served_model", "system_fingerprint", "request_id"):
             object.__setattr__(self, name, _told(getattr(self, name)))
         for name in ("input_tokens", "output_tokens"):
@@ -100,12 +99,8 @@ class Answer:
         )
 
 
-def _storable(text: str) -> str:
-    return text if text.isprintable() else _UNSTORABLE.sub("\ufffd", text)
-
-
 def _told(value: object) -> str | None:
-    return _storable(value[:LONGEST_TOLD]) if isinstance(value, str) else None
+    return make_storable(value[:LONGEST_TOLD]) if isinstance(value, str) else None
 
 
 def _counted(value: object) -> int | None:

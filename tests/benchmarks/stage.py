@@ -80,38 +80,55 @@ async def set_the_stage(
     folder: Path, questions: Sequence[Mapping[str, str]], *, width: int = WIDTH, timeout_seconds: float = 60
 ) -> AsyncIterator[Stage]:
     """Start the simulated provider, then an instance of one worker with `width` slots on an empty folder."""
+    async with (
+        serve_models(folder, questions) as provider_url,
+        serve_instance(folder, provider_url, width=width, timeout_seconds=timeout_seconds) as stage,
+    ):
+        yield stage
+
+
+@asynccontextmanager
+async def serve_models(folder: Path, questions: Sequence[Mapping[str, str]]) -> AsyncIterator[str]:
+    """Simulate MODELS and a judge that know the questions, described in the folder's models.yaml."""
     known = folder / "known.jsonl"
     known.write_text("".join(json.dumps(question) + "\n" for question in questions))
     fleet = {"judge": {"kind": "judge"}, **{model: {"skill": 0.8} for model in MODELS}}
     (folder / "simulator.yaml").write_text(yaml.safe_dump({"suites": [known.name], "models": fleet}))
     (folder / "models.yaml").write_text(yaml.safe_dump(describe_models(list(fleet))))
-
-    with (folder / "simulator.log").open("wb") as simulator_log, (folder / "up.log").open("wb") as log:
+    with (folder / "simulator.log").open("wb") as log:
         async with _program(
             "simulator", "--config", str(folder / "simulator.yaml"), "--port", "0",
-            environment=_environment(), stdout=asyncio.subprocess.PIPE, stderr=simulator_log,
+            environment=_environment(), stdout=asyncio.subprocess.PIPE, stderr=log,
         ) as simulator:  # fmt: skip
             assert simulator.stdout is not None
-            provider_url = (await simulator.stdout.readline()).decode().split()[-1]
-            environment = _environment(
-                DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
-                DRIFTWARDEN_WORKER_SLOTS=str(width),
-                DRIFTWARDEN_REQUESTS_PER_MINUTE="100000",
-                DRIFTWARDEN_REQUEST_TIMEOUT_SECONDS=str(timeout_seconds),
-                DRIFTWARDEN_SIMULATOR_URL=provider_url,
-            )
-            started = time.perf_counter()
-            async with _program(
-                "up", "--data", str(folder / "data"), "--port", "0",
-                environment=environment, stdout=log, stderr=log,
-            ) as up:  # fmt: skip
-                client = await _first_request(folder / "data" / "client.json", up)
-                seconds = time.perf_counter() - started
-                async with (
-                    _open_api(client) as api,
-                    httpx.AsyncClient(base_url=provider_url.removesuffix("/v1"), trust_env=False) as provider,
-                ):
-                    yield Stage(folder, up.pid, provider_url, api, provider, seconds)
+            yield (await simulator.stdout.readline()).decode().split()[-1]
+
+
+@asynccontextmanager
+async def serve_instance(
+    folder: Path, provider_url: str, *, width: int = WIDTH, timeout_seconds: float = 60
+) -> AsyncIterator[Stage]:
+    """Start an instance of one worker on what the folder has, if it has anything."""
+    environment = _environment(
+        DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
+        DRIFTWARDEN_WORKER_SLOTS=str(width),
+        DRIFTWARDEN_REQUESTS_PER_MINUTE="100000",
+        DRIFTWARDEN_REQUEST_TIMEOUT_SECONDS=str(timeout_seconds),
+        DRIFTWARDEN_SIMULATOR_URL=provider_url,
+    )
+    started = time.perf_counter()
+    with (folder / "up.log").open("ab") as log:
+        async with _program(
+            "up", "--data", str(folder / "data"), "--port", "0",
+            environment=environment, stdout=log, stderr=log,
+        ) as up:  # fmt: skip
+            client = await _first_request(folder / "data" / "client.json", up)
+            seconds = time.perf_counter() - started
+            async with (
+                _open_api(client) as api,
+                httpx.AsyncClient(base_url=provider_url.removesuffix("/v1"), trust_env=False) as provider,
+            ):
+                yield Stage(folder, up.pid, provider_url, api, provider, seconds)
 
 
 def _environment(**ours: str) -> dict[str, str]:

@@ -1,18 +1,16 @@
 """Which jobs a worker takes, how many at once, and in which order."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 import structlog
 from arq.connections import ArqRedis
 from arq.worker import Retry
 
 from services.worker.claim import CONTROL_SLOTS
 from shared.domain.runs import RunId
-from shared.queue import enqueue_pairs, enqueue_run_job, model_queue, open_redis, pair_job_id
+from shared.queue import enqueue_pairs, enqueue_run_job, model_queue, pair_job_id
 from tests.integration.fleet import (
     Floor,
     pairs_of,
@@ -22,17 +20,6 @@ from tests.integration.fleet import (
     worker_for,
     working,
 )
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    async with open_redis(redis_url) as redis:
-        yield redis
-
-
-@pytest.fixture
-def run_id() -> RunId:
-    return RunId(uuid4())
 
 
 async def test_a_models_limit_holds_over_all_workers(redis: ArqRedis, run_id: RunId) -> None:

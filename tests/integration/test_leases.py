@@ -1,11 +1,8 @@
 """What a lease is good for: a running job has one holder, and only its holder ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
-import pytest
 import structlog
 from arq.connections import ArqRedis
 
@@ -15,7 +12,6 @@ from shared.queue import (
     enqueue_pairs,
     model_queue,
     note_worker,
-    open_redis,
     pair_job_id,
     running_pairs,
     slots_key,
@@ -32,17 +28,6 @@ from tests.integration.fleet import (
 )
 
 QUEUE = model_queue("slow")
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    async with open_redis(redis_url) as redis:
-        yield redis
-
-
-@pytest.fixture
-def run_id() -> RunId:
-    return RunId(uuid4())
 
 
 async def test_a_job_that_runs_is_not_begun_again(redis: ArqRedis, run_id: RunId) -> None:

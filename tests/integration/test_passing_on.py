@@ -2,27 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from arq.connections import ArqRedis
 
 from shared.domain.runs import PairKey, RunId
-from shared.queue import enqueue_pairs, live_queues, model_queue, open_redis, pair_job_id, running_in
+from shared.queue import enqueue_pairs, live_queues, model_queue, pair_job_id, running_in
 from tests.integration.fleet import pairs_of, until, until_nothing_is_left, work_off, worker_for, working
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    async with open_redis(redis_url) as redis:
-        yield redis
-
-
-@pytest.fixture
-def run_id() -> RunId:
-    return RunId(uuid4())
 
 
 class Judged:

@@ -1,10 +1,8 @@
 """How jobs get onto the queues, and what can be read and taken off again."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from hypothesis import given
@@ -18,7 +16,6 @@ from shared.queue import (
     enqueue_run_job,
     model_of,
     model_queue,
-    open_redis,
     pair_job_id,
     pair_of,
     plant_sentinel,
@@ -30,17 +27,6 @@ from shared.queue import (
     withdraw_pairs,
 )
 from tests.integration.fleet import Floor, pairs_of, until_nothing_is_left, work_off, worker_for, working
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    async with open_redis(redis_url) as redis:
-        yield redis
-
-
-@pytest.fixture
-def run_id() -> RunId:
-    return RunId(uuid4())
 
 
 @given(

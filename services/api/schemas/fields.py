@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
+from shared.domain.texts import is_storable
+
 JSON_DEPTH = 20
 SAFE_INTEGER = 2**53 - 1
 # Control characters and spaces, spelled out: what `\s` stands for differs from one language to the next.
@@ -68,19 +70,11 @@ WrittenInText = BeforeValidator(_refuse_text_only)
 """For types that pydantic would make from numbers, too."""
 
 
-def _is_storable(value: str) -> bool:
-    """Whether PostgreSQL can keep this text: no NUL, and no surrogate without its other half."""
-    try:
-        return b"\x00" not in value.encode()
-    except UnicodeEncodeError:
-        return False
-
-
 def _check_storable(value: Any, depth: int = 1) -> Any:
     match value:
         case _ if depth > JSON_DEPTH:
             raise ValueError(f"is nested deeper than {JSON_DEPTH} levels.")
-        case str() if not _is_storable(value):
+        case str() if not is_storable(value):
             raise ValueError("holds characters that can't be stored (NUL or a lone surrogate).")
         case float() if not math.isfinite(value):
             raise ValueError("holds NaN or Infinity, which JSON does not know.")

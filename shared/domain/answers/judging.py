@@ -8,6 +8,7 @@ from shared.domain.answers.replies import read_objects
 from shared.domain.answers.scoring import Outcome, Unscored, Verdict, rubric
 from shared.domain.errors import ErrorKind
 from shared.domain.questions.suites import Json, Question, fingerprint
+from shared.domain.texts import make_storable
 
 SCHEMA_VERSION = 1
 """The layout of the messages and the form of the verdict: a change makes another judge."""
@@ -63,7 +64,6 @@ _BLOCKS = ("question", "reference", "criteria", "answer")
 _BOUNDARY = rf"(?=\[\[\s*(?:end\s+of\s+)?(?:{'|'.join(_BLOCKS)}))"
 _LOOK_ALIKE = re.compile(_BOUNDARY, re.IGNORECASE)
 _ESCAPED_LOOK_ALIKE = re.compile(rf"\\{_BOUNDARY}", re.IGNORECASE)
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 # What the rest of a JSON object looks like that a quotation has cut in two.
 _REMAINDER = re.compile(r"""["'“”]\s*+\}|["'“”](?:reason|score|pass)["'“”]\s*+:""")
 _LONGEST_REPLY = 100_000
@@ -179,13 +179,8 @@ def _verdict(members: Mapping[str, Json]) -> Outcome:
         return _unparsable(f"pass is {passed!r:.60}, not true or false")
     if not isinstance(reason, str):
         return _unparsable(f"reason is {reason!r:.60}, not a text")
-    return Verdict(abs(float(score)), passed, _storable(reason))
+    return Verdict(abs(float(score)), passed, make_storable(reason.strip())[:_LONGEST_REASON])
 
 
 def _unparsable(detail: str) -> Unscored:
     return Unscored(ErrorKind.JUDGE_UNPARSABLE, detail)
-
-
-def _storable(reason: str) -> str:
-    """Without NUL and halves of surrogate pairs, which no database takes, and not endless."""
-    return _UNSTORABLE.sub("\ufffd", reason.strip())[:_LONGEST_REASON]

@@ -8,6 +8,7 @@ from typing import TypeVar
 from shared.domain.answers.scoring import validate_scorer
 from shared.domain.errors import InvalidInput
 from shared.domain.questions.suites import DEFAULT_CATEGORY, Json, Question, Scorer, SuiteContent
+from shared.domain.texts import is_storable
 
 TARGET_ALIASES = ("target", "expected_output", "expected", "ideal")
 """What files call the reference answer."""
@@ -18,7 +19,6 @@ MOST_BAD_ROWS = 1_000
 
 _LONGEST_NAME = 200
 _LARGEST_NUMBER = 2**63 - 1
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
 
 _Row = TypeVar("_Row")
@@ -140,7 +140,7 @@ def _refuse_endless(questions: Sequence[Question]) -> None:
 def _refuse_unstorable(field: str, value: Json) -> None:
     """What escapes and digits can bring in, but can be neither stored nor sent."""
     if isinstance(value, str):
-        if _UNSTORABLE.search(value):
+        if not is_storable(value):
             raise InvalidInput(field, "it holds a NUL or half a surrogate pair.", "Remove that character.")
     elif isinstance(value, int):
         if abs(value) > _LARGEST_NUMBER:
