@@ -11,8 +11,9 @@ INSTALLED := .venv/.installed
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/.venv
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
-.PHONY: help demo demo-real up test test-chaos test-real check format bench simulate contract chaos audit sbom grafana lock clean
+.PHONY: help demo demo-real up test test-slow test-chaos test-real check format bench simulate contract chaos audit sbom grafana lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -26,8 +27,11 @@ demo-real: .venv/.installed-real ## the same with a small real model on this mac
 up: $(INSTALLED) ## serve everything on this machine, data in ./.driftwarden
 	@$(BIN)/driftwarden up
 
-test: $(INSTALLED) ## run every test but those that need the machine for themselves
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m 'not real_model and not chaos' -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+test: $(INSTALLED) ## run the tests, in less than ten minutes
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m 'not slow and not real_model and not chaos' $(SIDE_BY_SIDE)
+
+test-slow: $(INSTALLED) ## run the long proofs: whole nights, every page, every question of the API
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow $(SIDE_BY_SIDE)
 
 test-chaos: $(INSTALLED) ## break everything once in the middle of a run (the short form of `make chaos`)
 	@$(BIN)/pytest -m chaos tests/chaos

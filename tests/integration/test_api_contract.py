@@ -20,8 +20,6 @@ from tests.integration.submitting import store_suite
 EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "3")
 CONFIGURATION = Path(__file__).parent / "contract" / "schemathesis.toml"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 async def api(
@@ -34,6 +32,7 @@ async def api(
         yield api
 
 
+@pytest.mark.slow
 async def test_every_answer_is_one_that_the_description_knows(api: Api, tmp_path: Path) -> None:
     await store_suite(api)
     schedule = {"suite": "golden", "models": ["bright"]}
