@@ -23,7 +23,7 @@ from tests.integration.fleet import ROOT, serve_valkey, until
 MODELS = [f"model-{number}" for number in range(10)]
 ENQUEUED_JOBS = 100_000
 WORKED_JOBS = 20_000
-PROCESSES = (1, 2, 4)
+PROCESSES = (1, 2, 4, 8, 16)
 SLOTS = 200
 
 

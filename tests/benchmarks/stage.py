@@ -106,12 +106,19 @@ async def serve_models(folder: Path, questions: Sequence[Mapping[str, str]]) -> 
 
 @asynccontextmanager
 async def serve_instance(
-    folder: Path, provider_url: str, *, width: int = WIDTH, timeout_seconds: float = 60
+    folder: Path,
+    provider_url: str,
+    *,
+    width: int = WIDTH,
+    timeout_seconds: float = 60,
+    workers: int = 1,
+    model_slots: int = 50,
 ) -> AsyncIterator[Stage]:
-    """Start an instance of one worker on what the folder has, if it has anything."""
+    """Start an instance on what the folder has, if it has anything; each worker has `width` slots."""
     environment = _environment(
         DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
         DRIFTWARDEN_WORKER_SLOTS=str(width),
+        DRIFTWARDEN_MODEL_SLOTS=str(model_slots),
         DRIFTWARDEN_REQUESTS_PER_MINUTE="100000",
         DRIFTWARDEN_REQUEST_TIMEOUT_SECONDS=str(timeout_seconds),
         DRIFTWARDEN_SIMULATOR_URL=provider_url,
@@ -119,7 +126,7 @@ async def serve_instance(
     started = time.perf_counter()
     with (folder / "up.log").open("ab") as log:
         async with _program(
-            "up", "--data", str(folder / "data"), "--port", "0",
+            "up", "--data", str(folder / "data"), "--port", "0", "--workers", str(workers),
             environment=environment, stdout=log, stderr=log,
         ) as up:  # fmt: skip
             client = await _first_request(folder / "data" / "client.json", up)
