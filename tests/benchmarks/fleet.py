@@ -16,7 +16,6 @@ from tests.benchmarks.processes import cpu_seconds_by_program, memory_mb
 from tests.benchmarks.stage import MODELS, QUESTIONS, Stage, serve_instance, serve_models
 
 MODEL_SLOTS = 20
-WIDTH = 50  # of each worker
 LATENCY_SECONDS = 0.2
 ASKED = MODELS[:4]
 REPEATS = 20
@@ -27,9 +26,7 @@ async def measure(workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
         async with (
             serve_models(Path(folder), judged) as provider_url,
-            serve_instance(
-                Path(folder), provider_url, width=WIDTH, workers=workers, model_slots=MODEL_SLOTS
-            ) as stage,
+            serve_instance(Path(folder), provider_url, workers=workers, model_slots=MODEL_SLOTS) as stage,
         ):
             await stage.import_suite("judged", judged)
             await stage.run_to_end("judged", ASKED, repeats=REPEATS)

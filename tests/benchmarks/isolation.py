@@ -22,7 +22,9 @@ LIMITED_REPEATS = 10
 async def measure() -> dict[str, Any]:
     judged = read_judged_questions()[:QUESTIONS]
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
-        async with set_the_stage(Path(folder), judged, width=1000, timeout_seconds=10) as stage:
+        async with set_the_stage(
+            Path(folder), judged, worker_slots=1000, request_timeout_seconds=10
+        ) as stage:
             await stage.import_suite("judged", judged)
             await stage.run_to_end("judged", HEALTHY, sample=1)
             await stage.set_latency(model_seconds=1.0, judge_seconds=0.5)

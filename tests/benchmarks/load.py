@@ -2,7 +2,7 @@
 
 Fifty runs of models that take a second are submitted together and worked off, 50 pairs at once, while the API
 is read at a steady rate, open loop: a request is sent when it is due, whether or not earlier ones have been
-answered. Then every pair must have its score, and the memory of the instance in the last third of the time is
+answered. Then every pair must have its score, and the memory of each program in the last third of the time is
 set against the second third. Figures in docs/performance.md.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.benchmarks.processes import memory_mb
+from tests.benchmarks.processes import memory_mb_by_program
 from tests.benchmarks.stage import MODELS, Stage, set_the_stage
 
 RUNS = 50
@@ -41,7 +41,7 @@ async def measure(pairs: int, requests_per_second: float) -> dict[str, Any]:
         for n in range(SUITE_QUESTIONS)
     ]  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
-        async with set_the_stage(Path(folder), questions, width=50) as stage:
+        async with set_the_stage(Path(folder), questions, worker_slots=50) as stage:
             await stage.import_suite("sums", questions)
             await stage.run_to_end("sums", MODELS, sample=1)
             await stage.set_latency(model_seconds=1.0, judge_seconds=0.0)
@@ -65,8 +65,6 @@ async def load(stage: Stage, pairs: int, requests_per_second: float) -> dict[str
         whole = next(each for each in run["aggregates"] if each["category"] == "all")
         assert (whole["planned"], whole["coverage"]) == (SUITE_QUESTIONS * repeats, 1.0)
     latencies, answers = reading.result()
-    memory = watching.result()
-    third = len(memory) // 3
     centiles = quantiles(latencies, n=100)
     return {
         "pairs": RUNS * SUITE_QUESTIONS * repeats,
@@ -76,7 +74,7 @@ async def load(stage: Stage, pairs: int, requests_per_second: float) -> dict[str
         "answers": dict(answers),
         "p50_ms": 1000 * centiles[49],
         "p99_ms": 1000 * centiles[98],
-        "memory_mb": [median(memory[third : 2 * third]), median(memory[2 * third :])],
+        **watching.result(),
     }
 
 
@@ -105,13 +103,18 @@ async def read_at_a_steady_rate(
     return latencies, answers
 
 
-async def watch(stage: Stage, all_done: asyncio.Event) -> list[float]:
-    """The memory of all the instance's processes, every two seconds."""
+async def watch(stage: Stage, all_done: asyncio.Event) -> dict[str, Any]:
+    """The median memory of each program in the second and in the last third of the time."""
     taken = []
     while not all_done.is_set():
-        taken.append(memory_mb(stage.pid))
+        taken.append(memory_mb_by_program(stage.pid))
         await asyncio.sleep(2)
-    return taken
+    third = len(taken) // 3
+    parts = taken[third : 2 * third], taken[2 * third :]
+    return {
+        f"memory_mb of {program}": [round(median(each.get(program, 0) for each in part)) for part in parts]
+        for program in taken[-1]
+    }
 
 
 if __name__ == "__main__":

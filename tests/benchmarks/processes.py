@@ -62,12 +62,17 @@ class Usage:
 
 def memory_mb(root: int) -> float:
     """The tree's share of memory (PSS): what processes share is counted once."""
-    kilobytes = 0
+    return sum(memory_mb_by_program(root).values())
+
+
+def memory_mb_by_program(root: int) -> dict[str, float]:
+    megabytes: dict[str, float] = defaultdict(float)
     for pid in process_tree(root):
         with suppress(OSError):
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return kilobytes / 1024
+            kilobytes = sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            megabytes[_name(pid)] += kilobytes / 1024
+    return dict(megabytes)
 
 
 class PeakMemory:

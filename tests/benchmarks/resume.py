@@ -20,7 +20,6 @@ from tests.benchmarks.stage import MODELS, POLL_SECONDS, Stage, serve_instance, 
 MODELS_ASKED = MODELS[:10]
 SUITE_QUESTIONS = 1000
 BEGUN_PAIRS = 2000
-WIDTH = 50
 
 
 async def measure(pairs: int) -> dict[str, float]:
@@ -34,7 +33,7 @@ async def measure(pairs: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as name:
         folder = Path(name)
         async with serve_models(folder, questions) as provider_url:
-            async with serve_instance(folder, provider_url, width=WIDTH) as stage:
+            async with serve_instance(folder, provider_url) as stage:
                 await stage.import_suite("sums", questions)
                 await stage.set_latency(model_seconds=0.2, judge_seconds=0.0)
                 repeats = max(1, pairs // (len(MODELS_ASKED) * SUITE_QUESTIONS))
@@ -42,7 +41,7 @@ async def measure(pairs: int) -> dict[str, float]:
                 await until_done(stage, run_id, BEGUN_PAIRS)
                 kill_all(stage.pid)
             killed_at = time.perf_counter()
-            async with serve_instance(folder, provider_url, width=WIDTH) as stage:
+            async with serve_instance(folder, provider_url) as stage:
                 begun = await pairs_done(stage, run_id)
                 await until_done(stage, run_id, begun + 1)
                 first = time.perf_counter() - killed_at

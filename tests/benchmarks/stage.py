@@ -77,12 +77,12 @@ class Stage:
 
 @asynccontextmanager
 async def set_the_stage(
-    folder: Path, questions: Sequence[Mapping[str, str]], *, width: int = WIDTH, timeout_seconds: float = 60
+    folder: Path, questions: Sequence[Mapping[str, str]], **settings: object
 ) -> AsyncIterator[Stage]:
-    """Start the simulated provider, then an instance of one worker with `width` slots on an empty folder."""
+    """Start the simulated provider, then an instance on an empty folder, see `serve_instance`."""
     async with (
         serve_models(folder, questions) as provider_url,
-        serve_instance(folder, provider_url, width=width, timeout_seconds=timeout_seconds) as stage,
+        serve_instance(folder, provider_url, **settings) as stage,
     ):
         yield stage
 
@@ -106,22 +106,14 @@ async def serve_models(folder: Path, questions: Sequence[Mapping[str, str]]) -> 
 
 @asynccontextmanager
 async def serve_instance(
-    folder: Path,
-    provider_url: str,
-    *,
-    width: int = WIDTH,
-    timeout_seconds: float = 60,
-    workers: int = 1,
-    model_slots: int = 50,
+    folder: Path, provider_url: str, *, workers: int = 1, **settings: object
 ) -> AsyncIterator[Stage]:
-    """Start an instance on what the folder has, if it has anything; each worker has `width` slots."""
+    """Start an instance on what the folder has, if anything; `settings` are those of shared/settings.py."""
+    chosen = {"worker_slots": WIDTH, "requests_per_minute": 100_000, **settings}
     environment = _environment(
         DRIFTWARDEN_MODELS=str(folder / "models.yaml"),
-        DRIFTWARDEN_WORKER_SLOTS=str(width),
-        DRIFTWARDEN_MODEL_SLOTS=str(model_slots),
-        DRIFTWARDEN_REQUESTS_PER_MINUTE="100000",
-        DRIFTWARDEN_REQUEST_TIMEOUT_SECONDS=str(timeout_seconds),
         DRIFTWARDEN_SIMULATOR_URL=provider_url,
+        **{f"DRIFTWARDEN_{name.upper()}": str(value) for name, value in chosen.items()},
     )
     started = time.perf_counter()
     with (folder / "up.log").open("ab") as log:
