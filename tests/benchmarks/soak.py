@@ -1,7 +1,7 @@
 """One large run at full speed, and what it leaves in memory: `python -m tests.benchmarks.soak [PAIRS]`.
 
-An hour of an ordinary night in some minutes: models take no time, so both cores are full from the first pair to
-the last. Every pair must have its score. Figures in docs/scaling.md.
+An hour of an ordinary night in some minutes: models take no time, so all cores are full until the last pair.
+Every pair must have its score. Figures in docs/scaling.md.
 """
 
 import asyncio
