@@ -52,7 +52,7 @@ async def test_every_answer_is_one_that_the_description_knows(api: Api, tmp_path
 
 async def test_without_a_key_every_answer_is_described_too(api: Api, tmp_path: Path) -> None:
     code, told = await look(
-        api, tmp_path, "", str(uuid4()), "--max-examples", "2", "--phases", "examples,fuzzing"
+        api, tmp_path, "", str(uuid4()), "--max-examples", "1", "--phases", "examples,fuzzing"
     )
 
     assert code == 0, told

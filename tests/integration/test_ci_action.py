@@ -104,6 +104,7 @@ async def test_a_mistake_stops_the_job_and_what_is_given_is_never_run(
     assert "gate: NOT RUN" in github.comments[0].body
 
 
+@pytest.mark.slow
 async def test_a_fork_that_may_not_comment_is_gated_all_the_same(
     site: Site, github: FakeGitHub, runner: Runner
 ) -> None:
@@ -141,6 +142,7 @@ def test_the_full_gate_keeps_its_reports_and_stands_before_the_deployment() -> N
     assert jobs["deploy"]["needs"] == "gate"
 
 
+@pytest.mark.slow
 async def test_the_gitlab_jobs_run_as_they_stand(site: Site, installed: Path) -> None:
     pipeline = yaml.safe_load((CI / "gitlab" / "driftwarden.gitlab-ci.yml").read_text())
     assert pipeline[".driftwarden"]["allow_failure"] == {"exit_codes": 3}

@@ -37,6 +37,7 @@ async def test_a_pipeline_from_the_first_run_on_main_to_a_caught_regression(site
     assert "<failure" in (site.terminal.folder / "gate.xml").read_text()
 
 
+@pytest.mark.slow
 async def test_the_quick_form_asks_ten_questions_of_three_models_and_can_pass(site: Site) -> None:
     full = await site.terminal(
         "run", "--suite", "golden.csv", "--sample", "20", "--label", "branch=main", "--wait", "--json"
@@ -72,6 +73,7 @@ async def test_models_that_do_not_answer_are_not_measured(site: Site) -> None:
     assert (site.terminal.folder / "gate.xml").read_text().count("<error") == QUESTIONS
 
 
+@pytest.mark.slow
 async def test_results_in_a_file_are_the_next_baseline(site: Site) -> None:
     files = ("--baseline-file", "main.jsonl", "--results", "main.jsonl", "--model", "bright")
     assert (await site(*files)).code == 3
@@ -89,6 +91,7 @@ async def test_results_in_a_file_are_the_next_baseline(site: Site) -> None:
     assert worse.code == 1, worse.err
 
 
+@pytest.mark.slow
 async def test_an_export_is_a_baseline_as_well(site: Site) -> None:
     run = await site.terminal("run", "--suite", "golden.csv", "--model", "bright", "--wait", "--json")
     await site.terminal("export", run.json["id"], "--format", "jsonl", "--output", "main.jsonl")

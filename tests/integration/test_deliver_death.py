@@ -86,7 +86,7 @@ async def test_a_sender_that_is_killed_leaves_the_message_to_the_next(
             assert says == [False] * sent_twice + [True]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_two_senders_that_are_killed_again_and_again_lose_nothing(
     database_url: str, redis_url: str, seed: int
 ) -> None:

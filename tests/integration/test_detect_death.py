@@ -44,7 +44,7 @@ async def two_schedulers(settings: Settings) -> AsyncIterator[list[Process]]:
             await process.wait()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_two_schedulers_that_are_killed_see_each_entry_once(
     database_url: str, redis_url: str, seed: int
 ) -> None:

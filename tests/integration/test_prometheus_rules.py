@@ -41,6 +41,7 @@ def test_the_configuration_with_its_rules_is_valid(promtool: str) -> None:
     assert run(promtool, "check", "config", "prometheus.yml") == ""
 
 
+@pytest.mark.slow
 def test_the_rules_do_what_their_tests_say(promtool: str) -> None:
     assert run(promtool, "test", "rules", *sorted(FOLDER.glob("tests/*.yml"))) == ""
 

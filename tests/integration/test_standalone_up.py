@@ -110,6 +110,7 @@ async def ask(url: str, path: str = "/readyz") -> int:
         return (await client.get(url + path)).status_code
 
 
+@pytest.mark.slow
 async def test_two_instances_run_side_by_side_and_stop_without_a_trace(tmp_path: Path) -> None:
     async with start(tmp_path / "one") as one, start(tmp_path / "other one") as other:
         await one.has_said("Driftwarden is up")
