@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/.venv
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --durations=15
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder --durations=15
 
 .PHONY: help demo demo-real up test test-slow test-chaos test-real check format bench simulate contract chaos audit sbom grafana lock clean
 
