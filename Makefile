@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 export UV_SYSTEM_CERTS := 1
 export UV_NO_PROGRESS := 1
 export VIRTUAL_ENV := $(CURDIR)/.venv
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder --durations=15
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder --durations=15
 
 .PHONY: help demo demo-real up test test-slow test-chaos test-real check format bench simulate contract chaos audit sbom grafana lock clean
 
@@ -28,10 +28,10 @@ up: $(INSTALLED) ## serve everything on this machine, data in ./.driftwarden
 	@$(BIN)/driftwarden up
 
 test: $(INSTALLED) ## run the tests, in less than ten minutes
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m 'not slow and not real_model and not chaos' $(SIDE_BY_SIDE)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m 'not slow and not real_model and not chaos' -n 3 $(SIDE_BY_SIDE)
 
 test-slow: $(INSTALLED) ## run the long proofs: whole nights, every page, every question of the API
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow $(SIDE_BY_SIDE)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m slow -n 2 $(SIDE_BY_SIDE)
 
 test-chaos: $(INSTALLED) ## break everything once in the middle of a run (the short form of `make chaos`)
 	@$(BIN)/pytest -m chaos tests/chaos
