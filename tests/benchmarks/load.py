@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 from tests.benchmarks.processes import memory_mb_by_program
-from tests.benchmarks.stage import MODELS, Stage, set_the_stage
+from tests.benchmarks.stage import MODELS, Stage, set_the_stage, write_sums
 
 RUNS = 50
 SUITE_QUESTIONS = 100
@@ -33,13 +33,7 @@ READERS = (
 
 
 async def measure(pairs: int, requests_per_second: float) -> dict[str, Any]:
-    questions = [
-        {
-            "id": f"q{n}", "category": "sums", "input": f"What is {n} + 1?",
-            "target": str(n + 1), "scorer": "contains",
-        }
-        for n in range(SUITE_QUESTIONS)
-    ]  # fmt: skip
+    questions = write_sums(SUITE_QUESTIONS)
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
         async with set_the_stage(Path(folder), questions, worker_slots=50) as stage:
             await stage.import_suite("sums", questions)

@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 
 from tests.benchmarks.processes import process_tree
-from tests.benchmarks.stage import MODELS, Stage, set_the_stage
+from tests.benchmarks.stage import MODELS, Stage, set_the_stage, write_sums
 
 ASKED = MODELS[:10]
 SUITE_QUESTIONS = 100
@@ -57,13 +57,7 @@ COPIES = {
 
 
 async def measure(results: list[int]) -> None:
-    questions = [
-        {
-            "id": f"q{n}", "category": f"sums {n % 5}", "input": f"What is {n} + 1?",
-            "target": str(n + 1), "scorer": "contains",
-        }
-        for n in range(SUITE_QUESTIONS)
-    ]  # fmt: skip
+    questions = write_sums(SUITE_QUESTIONS, categories=5)
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
         async with (
             set_the_stage(Path(folder), questions, auth="off") as stage,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.processes import process_tree
-from tests.benchmarks.stage import MODELS, POLL_SECONDS, Stage, serve_instance, serve_models
+from tests.benchmarks.stage import MODELS, POLL_SECONDS, Stage, serve_instance, serve_models, write_sums
 
 MODELS_ASKED = MODELS[:10]
 SUITE_QUESTIONS = 1000
@@ -23,13 +23,7 @@ BEGUN_PAIRS = 2000
 
 
 async def measure(pairs: int) -> dict[str, float]:
-    questions = [
-        {
-            "id": f"q{n}", "category": "sums", "input": f"What is {n} + 1?",
-            "target": str(n + 1), "scorer": "contains",
-        }
-        for n in range(SUITE_QUESTIONS)
-    ]  # fmt: skip
+    questions = write_sums(SUITE_QUESTIONS)
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as name:
         folder = Path(name)
         async with serve_models(folder, questions) as provider_url:

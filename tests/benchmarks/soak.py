@@ -12,20 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.load import watch
-from tests.benchmarks.stage import MODELS, set_the_stage
+from tests.benchmarks.stage import MODELS, set_the_stage, write_sums
 
 ASKED = MODELS[:10]
 SUITE_QUESTIONS = 1000
 
 
 async def measure(pairs: int) -> dict[str, Any]:
-    questions = [
-        {
-            "id": f"q{n}", "category": "sums", "input": f"What is {n} + 1?",
-            "target": str(n + 1), "scorer": "contains",
-        }
-        for n in range(SUITE_QUESTIONS)
-    ]  # fmt: skip
+    questions = write_sums(SUITE_QUESTIONS)
     with tempfile.TemporaryDirectory(prefix="driftwarden-bench-") as folder:
         async with set_the_stage(Path(folder), questions) as stage:
             await stage.import_suite("sums", questions)

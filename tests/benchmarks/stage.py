@@ -130,6 +130,17 @@ async def serve_instance(
                 yield Stage(folder, up.pid, provider_url, api, provider, seconds)
 
 
+def write_sums(count: int, categories: int = 1) -> list[dict[str, str]]:
+    """Questions that need no judge."""
+    return [
+        {
+            "id": f"q{n}", "category": f"sums {n % categories}", "input": f"What is {n} + 1?",
+            "target": str(n + 1), "scorer": "contains",
+        }
+        for n in range(count)
+    ]  # fmt: skip
+
+
 def _environment(**ours: str) -> dict[str, str]:
     """Ours alone decide: no setting of the user's reaches the instance."""
     foreign = ("DATABASE_URL", "REDIS_URL")
